@@ -20,7 +20,7 @@ pub use autosharding::{Autosharding, AutoshardingError};
 pub use content_topic::{ContentTopic, ContentTopicError, ContentTopicParts};
 pub use fixed_bytes::HexError;
 pub use message::{MessageHash, Meta, MetaTooLong, WakuMessage};
-pub use peer::{PeerId, PeerIdError};
+pub use peer::{PeerAddress, PeerId, PeerIdError};
 pub use pubsub_topic::{ClusterId, PubsubTopic, PubsubTopicError, ShardId};
 pub use rate_limit_proof::{ProofField, RateLimitProof};
 pub use time::Timestamp;

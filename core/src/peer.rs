@@ -60,6 +60,39 @@ impl FromStr for PeerId {
     }
 }
 
+/// Where a peer can be dialled: its id and a multiaddr that ends in `/p2p/<id>`.
+///
+/// Only `weir-net` can tell whether a text is a multiaddr, so only its parser makes these from
+/// what an operator or a peer wrote.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PeerAddress {
+    peer: PeerId,
+    multiaddr: Arc<str>,
+}
+
+impl PeerAddress {
+    /// An address that was parsed; `multiaddr` ends in `/p2p/<peer>`.
+    pub fn new(peer: PeerId, multiaddr: &str) -> Self {
+        Self { peer, multiaddr: multiaddr.into() }
+    }
+
+    /// Whose address it is.
+    pub const fn peer(&self) -> &PeerId {
+        &self.peer
+    }
+
+    /// The multiaddr with its `/p2p/` part.
+    pub fn as_str(&self) -> &str {
+        &self.multiaddr
+    }
+}
+
+impl fmt::Display for PeerAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.multiaddr)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
