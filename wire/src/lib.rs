@@ -1,1 +1,25 @@
+//! Bytes of the Waku protocols to the values of `weir-core` and back.
+//!
+//! Pure and total: every decoder answers any input with a value or a [`DecodeError`], and allocates
+//! no more than a small multiple of what it was given. No policy lives here: a message that decodes
+//! may still be unwelcome, and what happens to its sender is decided in `weir-protocols`.
+//!
+//! The protobuf rules are nwaku's (`protobuf`), because the gossip id of a message is the hash of
+//! its bytes: fields are always written, also when they are empty, in ascending order, and a relay
+//! forwards the bytes it received instead of encoding them again.
+//!
+//! Specs: 14/WAKU2-MESSAGE, 17/WAKU2-RLN-RELAY, 66/WAKU2-METADATA.
 
+mod error;
+pub mod framing;
+mod message;
+mod metadata;
+mod protobuf;
+pub mod protocol_id;
+mod rate_limit_proof;
+mod varint;
+
+pub use error::DecodeError;
+pub use message::{decode_message, encode_message};
+pub use metadata::{METADATA_MAX_FRAME, Metadata, MetadataTooLong};
+pub use rate_limit_proof::{decode_rate_limit_proof, encode_rate_limit_proof};
