@@ -1,1 +1,51 @@
+//! What a node must not forget: its key, its peers, the nullifiers it has seen, and how much of its
+//! message quota it has used.
+//!
+//! Two stores, each one redb file of a few megabytes with one owner:
+//!
+//! - [`StateStore`], `state.redb` in the data directory: node key, peers, nullifiers, evidence.
+//! - [`QuotaStore`], `<keystore>.quota` beside the keystore: the message ids already given away. A
+//!   mistake there reveals the operator's identity secret, so it is its own file with its own rules.
+//!
+//! The crate speaks raw bytes and core values; it knows nothing of proofs or peers' behaviour. Every
+//! call blocks on the disk: call it from a thread that may block.
+//!
+//! # Invariants
+//!
+//! - One process at a time has a store open; a second one gets [`OpenError::InUse`].
+//! - A call that returned `Ok` survives a crash or a power loss (fsynced, two-phase commit, and the
+//!   file's directory entry is synced when it is made).
+//! - A file that is not ours, is damaged or is from a newer version is never written to: the
+//!   whole open, including redb's repair, is first rehearsed in memory.
+//! - A failed write leaves what was there before. The next call opens the file anew, so a store
+//!   works again as soon as the disk has room.
+//!
+//! # Layers
+//!
+//! ```text
+//! StateStore  QuotaStore     tables and their meaning
+//!      └───┬──────┘
+//!        engine              one transaction at a time, reopen after a failure
+//!          │
+//!        schema              whose file is it, which version; migrations
+//!          │
+//!   file ──┴── rehearsal     create, lock, permissions  |  writes that go nowhere
+//! ```
 
+mod engine;
+mod error;
+#[cfg(any(test, feature = "test-utils"))]
+pub mod faulty_disk;
+mod file;
+mod quota;
+mod rehearsal;
+mod schema;
+mod shared;
+mod state;
+
+pub use error::{OpenError, StoreError};
+pub use quota::{EPOCHS_KEPT, QuotaStore};
+pub use state::{
+    EvidenceRecord, MAX_ADDRESS_LENGTH, MAX_PEERS, MAX_PROTOCOL_LENGTH, MAX_PROTOCOLS, NullifierRecord,
+    PeerRecord, StateStore,
+};
