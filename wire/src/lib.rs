@@ -1,12 +1,15 @@
 //! Bytes of the Waku protocols to the values of `weir-core` and back.
 //!
-//! Pure and total: every decoder answers any input with a value or a [`DecodeError`], and allocates
-//! no more than a small multiple of what it was given. No policy lives here: a message that decodes
-//! may still be unwelcome, and what happens to its sender is decided in `weir-protocols`.
+//! Pure and total: every decoder answers any input with a value or a [`DecodeError`], and allocates only
+//! for what it found in the input (a content topic, a proof, fewer than 1024 shards), never for a
+//! length that was merely announced. No policy lives here: a message that decodes may still be
+//! unwelcome, and what happens to its sender is decided in `weir-protocols`.
 //!
 //! The protobuf rules are nwaku's (`protobuf`), because the gossip id of a message is the hash of
 //! its bytes: fields are always written, also when they are empty, in ascending order, and a relay
-//! forwards the bytes it received instead of encoding them again.
+//! forwards the bytes it received instead of encoding them again. Hand-written, because prost's
+//! reader differs: it fails on a known field of another wire type, which nwaku skips, and skips the
+//! groups on which nwaku fails. Every decoder is fuzzed (`fuzz/`).
 //!
 //! Specs: 14/WAKU2-MESSAGE, 17/WAKU2-RLN-RELAY, 66/WAKU2-METADATA.
 

@@ -7,17 +7,17 @@ use weir_core::{ContentTopic, Meta, ProofField, Timestamp, WakuMessage};
 
 use crate::{
     DecodeError,
-    protobuf::{self, Field, Fields, Value, unzigzag, zigzag},
+    protobuf::{self, Field, Fields, Value, narrow, unzigzag, zigzag},
     rate_limit_proof::{self, decode_rate_limit_proof},
 };
 
-const PAYLOAD: u32 = 1;
-const CONTENT_TOPIC: u32 = 2;
-const VERSION: u32 = 3;
-const TIMESTAMP: u32 = 10;
-const META: u32 = 11;
-const PROOF: u32 = 21;
-const EPHEMERAL: u32 = 31;
+const PAYLOAD: u64 = 1;
+const CONTENT_TOPIC: u64 = 2;
+const VERSION: u64 = 3;
+const TIMESTAMP: u64 = 10;
+const META: u64 = 11;
+const PROOF: u64 = 21;
+const EPHEMERAL: u64 = 31;
 
 /// Encodes a message with all its fields, in nwaku's order, in one allocation.
 ///
@@ -59,16 +59,14 @@ pub fn decode_message(bytes: &Bytes) -> Result<WakuMessage, DecodeError> {
     let mut proof: &[u8] = &[];
     let mut ephemeral = false;
     for field in Fields::new(bytes) {
-        let (number, value) = field?;
-        match (u32::try_from(number), value) {
-            (Ok(PAYLOAD), Value::Bytes(value)) => payload = Some(value),
-            (Ok(CONTENT_TOPIC), Value::Bytes(value)) => content_topic = Some(value),
-            // The low 32 bits, as every protobuf reader does with a number too long for its field.
-            (Ok(VERSION), Value::Varint(value)) => version = value as u32,
-            (Ok(TIMESTAMP), Value::Varint(value)) => timestamp = Timestamp::from_nanos(unzigzag(value)),
-            (Ok(META), Value::Bytes(value)) => meta = value,
-            (Ok(PROOF), Value::Bytes(value)) => proof = value,
-            (Ok(EPHEMERAL), Value::Varint(value)) => ephemeral = value != 0,
+        match field? {
+            (PAYLOAD, Value::Bytes(value)) => payload = Some(value),
+            (CONTENT_TOPIC, Value::Bytes(value)) => content_topic = Some(value),
+            (VERSION, Value::Varint(value)) => version = narrow(value, "version", u32::MAX)?,
+            (TIMESTAMP, Value::Varint(value)) => timestamp = Timestamp::from_nanos(unzigzag(value)),
+            (META, Value::Bytes(value)) => meta = value,
+            (PROOF, Value::Bytes(value)) => proof = value,
+            (EPHEMERAL, Value::Varint(value)) => ephemeral = value != 0,
             _ => {}
         }
     }

@@ -8,16 +8,16 @@ use weir_core::{ClusterId, ShardId};
 
 use crate::{
     DecodeError,
-    protobuf::{self, Field, Fields, Value, read_varint},
+    protobuf::{self, Field, Fields, Value, narrow, read_varint},
     varint,
 };
 
 /// Longest metadata body in bytes, without its length prefix; nwaku reads no longer one.
 pub const METADATA_MAX_FRAME: usize = 1024;
 
-const CLUSTER_ID: u32 = 1;
-const SHARDS: u32 = 2;
-const PACKED_SHARDS: u32 = 3;
+const CLUSTER_ID: u64 = 1;
+const SHARDS: u64 = 2;
+const PACKED_SHARDS: u64 = 3;
 
 /// What a node tells about itself on connecting. Request and response have this one form.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -36,7 +36,8 @@ pub struct MetadataTooLong(pub usize);
 impl Metadata {
     /// Encodes it, with shards in both fields.
     ///
-    /// Fails when the shards do not fit [`METADATA_MAX_FRAME`]: 200 of them always do.
+    /// Fails when the shards do not fit [`METADATA_MAX_FRAME`]. A shard up to 1023 takes at most 3 bytes in
+    /// field 2 and 2 in field 3, so 200 of them always do.
     pub fn encode(&self) -> Result<Bytes, MetadataTooLong> {
         let mut packed = Vec::with_capacity(self.shards.len());
         for shard in &self.shards {
@@ -61,14 +62,13 @@ impl Metadata {
         let mut cluster = None;
         let (mut unpacked, mut packed_deprecated, mut packed) = (Vec::new(), Vec::new(), Vec::new());
         for field in Fields::new(body) {
-            let (number, value) = field?;
-            match (u32::try_from(number), value) {
-                (Ok(CLUSTER_ID), Value::Varint(value)) => {
-                    cluster = Some(ClusterId(narrow(value, "cluster_id")?));
+            match field? {
+                (CLUSTER_ID, Value::Varint(value)) => {
+                    cluster = Some(ClusterId(narrow(value, "cluster_id", u16::MAX)?));
                 }
-                (Ok(SHARDS), Value::Varint(value)) => unpacked.push(ShardId(narrow(value, "shards")?)),
-                (Ok(SHARDS), Value::Bytes(value)) => unpack(value, &mut packed_deprecated)?,
-                (Ok(PACKED_SHARDS), Value::Bytes(value)) => unpack(value, &mut packed)?,
+                (SHARDS, Value::Varint(value)) => unpacked.push(shard(value)?),
+                (SHARDS, Value::Bytes(value)) => unpack(value, &mut packed_deprecated)?,
+                (PACKED_SHARDS, Value::Bytes(value)) => unpack(value, &mut packed)?,
                 _ => {}
             }
         }
@@ -79,12 +79,12 @@ impl Metadata {
 
 fn unpack(mut packed: &[u8], shards: &mut Vec<ShardId>) -> Result<(), DecodeError> {
     while !packed.is_empty() {
-        shards.push(ShardId(narrow(read_varint(&mut packed)?, "shards")?));
+        shards.push(shard(read_varint(&mut packed)?)?);
     }
     Ok(())
 }
 
-/// The protocol has 32 bits for clusters and shards, the network (51/WAKU2-RELAY-SHARDING) 16.
-fn narrow(value: u64, field: &'static str) -> Result<u16, DecodeError> {
-    u16::try_from(value).map_err(|_| DecodeError::Range { field, max: u16::MAX.into(), value })
+/// The protocol has 32 bits for a shard, the network 16, as for a cluster (51/WAKU2-RELAY-SHARDING).
+fn shard(value: u64) -> Result<ShardId, DecodeError> {
+    narrow(value, "shards", u16::MAX).map(ShardId)
 }

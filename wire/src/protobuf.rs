@@ -24,11 +24,11 @@ const FIXED32: u64 = 5;
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Field<'a> {
     /// An unsigned number.
-    Varint(u32, u64),
+    Varint(u64, u64),
     /// Bytes or text.
-    Bytes(u32, &'a [u8]),
+    Bytes(u64, &'a [u8]),
     /// A nested message.
-    Message(u32, &'a [Field<'a>]),
+    Message(u64, &'a [Self]),
 }
 
 /// Writes `fields` in their order.
@@ -85,19 +85,19 @@ fn write_body(fields: &[Field<'_>], out: &mut Vec<u8>) {
     }
 }
 
-const fn tag(number: u32, wire_type: u64) -> u64 {
-    (number as u64) << 3 | wire_type
+const fn tag(number: u64, wire_type: u64) -> u64 {
+    number << 3 | wire_type
 }
 
-const fn tag_length(number: u32) -> usize {
+const fn tag_length(number: u64) -> usize {
     varint::length(tag(number, 0))
 }
 
-const fn delimited_length(number: u32, length: usize) -> usize {
+const fn delimited_length(number: u64, length: usize) -> usize {
     tag_length(number) + varint::length(length as u64) + length
 }
 
-fn write_delimiter(number: u32, length: usize, out: &mut Vec<u8>) {
+fn write_delimiter(number: u64, length: usize, out: &mut Vec<u8>) {
     varint::write(tag(number, DELIMITED), out);
     varint::write(length as u64, out);
 }
@@ -162,6 +162,17 @@ impl<'a> Iterator for Fields<'a> {
     }
 }
 
+/// A number in the type its field has, of which `max` is the highest value.
+///
+/// protoc would take the low bits; nwaku refuses varints beyond the field's width, and a message that
+/// others refuse must not be forwarded to them.
+pub(crate) fn narrow<T>(value: u64, field: &'static str, max: T) -> Result<T, DecodeError>
+where
+    T: TryFrom<u64> + Into<u64>,
+{
+    T::try_from(value).map_err(|_| DecodeError::Range { field, max: max.into(), value })
+}
+
 /// Takes one varint off the front of `bytes`.
 pub(crate) fn read_varint(bytes: &mut &[u8]) -> Result<u64, DecodeError> {
     let (value, length) = varint::read(bytes, varint::MAX_LENGTH).map_err(|error| match error {
@@ -170,4 +181,41 @@ pub(crate) fn read_varint(bytes: &mut &[u8]) -> Result<u64, DecodeError> {
     })?;
     *bytes = &bytes[length..];
     Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn zigzag_puts_small_numbers_of_both_signs_first() {
+        let pairs = [(0, 0), (-1, 1), (1, 2), (-2, 3), (i64::MAX, u64::MAX - 1), (i64::MIN, u64::MAX)];
+        for (signed, unsigned) in pairs {
+            assert_eq!(zigzag(signed), unsigned);
+            assert_eq!(unzigzag(unsigned), signed);
+        }
+    }
+
+    #[test]
+    fn the_walk_ends_after_its_first_error() {
+        let mut fields = Fields::new(&[0x08, 0x01, 0x0b, 0x08, 0x01]);
+        assert_eq!(fields.next(), Some(Ok((1, Value::Varint(1)))));
+        assert_eq!(fields.next(), Some(Err(DecodeError::WireType(3))));
+        assert_eq!(fields.next(), None);
+    }
+
+    proptest! {
+        #[test]
+        fn the_buffer_is_reserved_in_its_final_size(
+            number in 1u64..1 << 29,
+            varint: u64,
+            bytes in proptest::collection::vec(any::<u8>(), 0..300),
+        ) {
+            let inner = [Field::Varint(number, varint), Field::Bytes(number, &bytes)];
+            let fields = [inner[0], inner[1], Field::Message(number, &inner)];
+            prop_assert_eq!(encode(&fields).len(), body_length(&fields));
+        }
+    }
 }

@@ -8,13 +8,13 @@ use crate::{
     protobuf::{self, Field, Fields, Value},
 };
 
-const PROOF: u32 = 1;
-const MERKLE_ROOT: u32 = 2;
-const EPOCH: u32 = 3;
-const SHARE_X: u32 = 4;
-const SHARE_Y: u32 = 5;
-const NULLIFIER: u32 = 6;
-const RLN_IDENTIFIER: u32 = 7;
+const PROOF: u64 = 1;
+const MERKLE_ROOT: u64 = 2;
+const EPOCH: u64 = 3;
+const SHARE_X: u64 = 4;
+const SHARE_Y: u64 = 5;
+const NULLIFIER: u64 = 6;
+const RLN_IDENTIFIER: u64 = 7;
 
 /// Encodes a proof as it stands in field 21 of a message.
 pub fn encode_rate_limit_proof(proof: &RateLimitProof) -> Bytes {
@@ -28,8 +28,8 @@ pub fn encode_rate_limit_proof(proof: &RateLimitProof) -> Bytes {
 pub fn decode_rate_limit_proof(bytes: &[u8]) -> Result<RateLimitProof, DecodeError> {
     let mut parts: [Option<&[u8]>; RLN_IDENTIFIER as usize] = [None; _];
     for field in Fields::new(bytes) {
-        if let (number @ 1..=7, Value::Bytes(value)) = field? {
-            parts[number as usize - 1] = Some(value);
+        if let (number @ PROOF..=RLN_IDENTIFIER, Value::Bytes(value)) = field? {
+            parts[(number - PROOF) as usize] = Some(value);
         }
     }
     let [proof, merkle_root, epoch, share_x, share_y, nullifier, rln_identifier] = parts;
