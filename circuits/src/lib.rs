@@ -1,1 +1,24 @@
+//! The RLN relation in plain Rust: what a rate limit proof proves.
+//!
+//! A proof says that its maker knows a [`Witness`] that satisfies the relation with a public
+//! [`Statement`]. [`check`] is that relation with one [`Violation`] per constraint of the circuit,
+//! so that a reader can learn the circuit here and a refused witness has a named reason.
+//! [`evaluate`] computes the statement that belongs to a witness. The circuit itself is circom-rln's
+//! `RLN(20, 16)`, compiled by others; [`CircuitKey`] names the exact files that this relation stands
+//! for, and `weir-rln` proves and verifies with them.
+//!
+//! Spec: 58/RLN-V2, 32/RLN-V1 for the shares, circom-rln `circuits/rln.circom`.
 
+mod hash;
+mod key;
+mod relation;
+
+pub use hash::{hash_to_field, poseidon};
+pub use key::{CircuitKey, RLN_V2_DEPTH_20};
+pub use relation::{MerkleBranch, Statement, Violation, Witness, check, evaluate};
+
+/// The scalar field of BN254, over which the circuit computes.
+pub use ark_bn254::Fr;
+
+/// Levels between a leaf of the membership tree and its root: room for 2^20 members.
+pub const TREE_DEPTH: usize = 20;
