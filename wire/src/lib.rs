@@ -23,6 +23,6 @@ mod rate_limit_proof;
 mod varint;
 
 pub use error::DecodeError;
-pub use message::{decode_message, encode_message};
+pub use message::{decode_message, encode_message, encoded_len};
 pub use metadata::{METADATA_MAX_FRAME, Metadata, MetadataTooLong};
 pub use rate_limit_proof::{decode_rate_limit_proof, encode_rate_limit_proof};

@@ -24,6 +24,15 @@ const EPHEMERAL: u64 = 31;
 /// For messages that begin here. One that was received is forwarded as its original bytes, for
 /// another encoder may have left fields out and the gossip id is the hash of the bytes.
 pub fn encode_message(message: &WakuMessage) -> Bytes {
+    with_fields(message, protobuf::encode)
+}
+
+/// Length of [`encode_message`]'s result in bytes, without encoding.
+pub fn encoded_len(message: &WakuMessage) -> usize {
+    with_fields(message, protobuf::body_length)
+}
+
+fn with_fields<T>(message: &WakuMessage, then: impl FnOnce(&[Field<'_>]) -> T) -> T {
     let proof_fields;
     let proof = match &message.proof {
         ProofField::Absent => Field::Bytes(PROOF, &[]),
@@ -33,7 +42,7 @@ pub fn encode_message(message: &WakuMessage) -> Bytes {
             Field::Message(PROOF, &proof_fields)
         }
     };
-    protobuf::encode(&[
+    then(&[
         Field::Bytes(PAYLOAD, &message.payload),
         Field::Bytes(CONTENT_TOPIC, message.content_topic.as_str().as_bytes()),
         Field::Varint(VERSION, message.version.into()),

@@ -75,7 +75,8 @@ impl Field<'_> {
     }
 }
 
-fn body_length(fields: &[Field<'_>]) -> usize {
+/// Bytes that [`encode`] writes for `fields`.
+pub(crate) fn body_length(fields: &[Field<'_>]) -> usize {
     fields.iter().map(Field::length).sum()
 }
 

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use proptest::{collection::vec, prelude::*};
 use weir_core::{ClusterId, ContentTopic, Meta, ProofField, RateLimitProof, ShardId, Timestamp, WakuMessage};
 use weir_wire::{
-    Metadata, decode_message, decode_rate_limit_proof, encode_message, encode_rate_limit_proof,
+    Metadata, decode_message, decode_rate_limit_proof, encode_message, encode_rate_limit_proof, encoded_len,
     framing::{FrameError, MAX_PREFIX_LENGTH, Prefix, encode_frame, read_prefix},
 };
 
@@ -74,7 +74,9 @@ fn take_varint(bytes: &[u8]) -> (u64, usize) {
 proptest! {
     #[test]
     fn a_message_decodes_to_what_was_encoded(message in any_message()) {
-        prop_assert_eq!(decode_message(&encode_message(&message)), Ok(message));
+        let encoded = encode_message(&message);
+        prop_assert_eq!(encoded_len(&message), encoded.len());
+        prop_assert_eq!(decode_message(&encoded), Ok(message));
     }
 
     #[test]
