@@ -1,0 +1,266 @@
+//! What `/health` says, computed from a handful of facts.
+//!
+//! Words and thresholds are nwaku's (waku-wire 11.3), because tools wait for them. Readiness is
+//! about this node, not about its peers: a node without peers is `READY` and `Disconnected`.
+
+use strum::{Display, IntoStaticStr};
+
+/// Health of one topic by the peers in its mesh.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Display, IntoStaticStr)]
+pub enum TopicHealth {
+    /// No mesh peer.
+    UnHealthy,
+    /// One to three mesh peers.
+    MinimallyHealthy,
+    /// At least [`SUFFICIENT_PEERS`] mesh peers.
+    SufficientlyHealthy,
+    /// The node does not take part in the topic.
+    NotSubscribed,
+}
+
+/// How well a relay node is connected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Display, IntoStaticStr)]
+pub enum ConnectionStatus {
+    /// No relay peer.
+    Disconnected,
+    /// At least one relay peer.
+    PartiallyConnected,
+    /// At least [`SUFFICIENT_PEERS`] relay peers.
+    Connected,
+}
+
+/// One word for the node or for one of its protocols.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Display, IntoStaticStr)]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
+pub enum HealthWord {
+    /// Starting.
+    Initializing,
+    /// Catching up with the membership ledger.
+    Synchronizing,
+    /// At work.
+    Ready,
+    /// Present, but of no use at the moment; the description says why.
+    NotReady,
+    /// Not part of this node.
+    NotMounted,
+    /// Stopping.
+    ShuttingDown,
+    /// The event loop answers late.
+    EventLoopLagging,
+}
+
+/// gossipsub's Dlow: with this many peers a topic needs no repair (waku-wire 4.2).
+pub const SUFFICIENT_PEERS: usize = 4;
+
+/// Where the node is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lifecycle {
+    /// Not everything is started.
+    Starting,
+    /// Started.
+    Running,
+    /// Draining.
+    Stopping,
+}
+
+/// State of rate limiting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RlnState {
+    /// The relay is not rate limited.
+    Off,
+    /// The membership ledger is not read to its end yet.
+    Synchronizing,
+    /// Proofs can be checked.
+    Ready,
+    /// The ledger or the verifier is out of order.
+    Faulty,
+}
+
+/// What a report is computed from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Facts {
+    /// Where the node is in its life.
+    pub lifecycle: Lifecycle,
+    /// Whether an actor was late by more than the lag limit (50 ms in nwaku) at the last look.
+    pub lagging: bool,
+    /// Connected peers that speak relay.
+    pub relay_peers: usize,
+    /// State of rate limiting.
+    pub rln: RlnState,
+}
+
+/// Health of one protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProtocolHealth {
+    /// nwaku's name of the protocol.
+    pub name: &'static str,
+    /// Its state.
+    pub word: HealthWord,
+    /// Why it is not ready.
+    pub description: Option<&'static str>,
+}
+
+/// The whole answer of `/health`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// The node as a whole.
+    pub node: HealthWord,
+    /// Its connections.
+    pub connection: ConnectionStatus,
+    /// Every protocol nwaku lists, in its order.
+    pub protocols: Vec<ProtocolHealth>,
+}
+
+/// Protocols nwaku lists that this node does not have.
+const NOT_MOUNTED: [&str; 11] = [
+    "Store",
+    "Filter",
+    "Lightpush",
+    "Legacy Lightpush",
+    "Peer Exchange",
+    "Rendezvous",
+    "Mix",
+    "Store Client",
+    "Filter Client",
+    "Lightpush Client",
+    "Legacy Lightpush Client",
+];
+
+impl TopicHealth {
+    /// The health of a topic whose mesh has `mesh_peers` peers.
+    pub const fn of(subscribed: bool, mesh_peers: usize) -> Self {
+        match (subscribed, mesh_peers) {
+            (false, _) => Self::NotSubscribed,
+            (true, 0) => Self::UnHealthy,
+            (true, 1..SUFFICIENT_PEERS) => Self::MinimallyHealthy,
+            (true, SUFFICIENT_PEERS..) => Self::SufficientlyHealthy,
+        }
+    }
+}
+
+impl ConnectionStatus {
+    /// The status of a node with `relay_peers` connected peers that speak relay.
+    pub const fn of(relay_peers: usize) -> Self {
+        match relay_peers {
+            0 => Self::Disconnected,
+            1..SUFFICIENT_PEERS => Self::PartiallyConnected,
+            SUFFICIENT_PEERS.. => Self::Connected,
+        }
+    }
+}
+
+impl Facts {
+    /// The report these facts give.
+    pub fn report(&self) -> Report {
+        let mut protocols = vec![self.relay(), self.rln()];
+        protocols.extend(NOT_MOUNTED.map(|name| ProtocolHealth::new(name, HealthWord::NotMounted)));
+        Report { node: self.node(), connection: ConnectionStatus::of(self.relay_peers), protocols }
+    }
+
+    const fn node(&self) -> HealthWord {
+        match self.lifecycle {
+            Lifecycle::Starting => HealthWord::Initializing,
+            Lifecycle::Stopping => HealthWord::ShuttingDown,
+            Lifecycle::Running => match self.rln {
+                RlnState::Synchronizing => HealthWord::Synchronizing,
+                RlnState::Faulty => HealthWord::NotReady,
+                RlnState::Off | RlnState::Ready if self.lagging => HealthWord::EventLoopLagging,
+                RlnState::Off | RlnState::Ready => HealthWord::Ready,
+            },
+        }
+    }
+
+    const fn relay(&self) -> ProtocolHealth {
+        match self.relay_peers {
+            0 => ProtocolHealth::not_ready("Relay", "No connected peers"),
+            _ => ProtocolHealth::new("Relay", HealthWord::Ready),
+        }
+    }
+
+    const fn rln(&self) -> ProtocolHealth {
+        const NAME: &str = "Rln Relay";
+        match self.rln {
+            RlnState::Off => ProtocolHealth::new(NAME, HealthWord::NotMounted),
+            RlnState::Synchronizing => ProtocolHealth::new(NAME, HealthWord::Synchronizing),
+            RlnState::Ready => ProtocolHealth::new(NAME, HealthWord::Ready),
+            RlnState::Faulty => {
+                ProtocolHealth::not_ready(NAME, "The membership ledger or the verifier is out of order")
+            }
+        }
+    }
+}
+
+impl ProtocolHealth {
+    const fn new(name: &'static str, word: HealthWord) -> Self {
+        Self { name, word, description: None }
+    }
+
+    const fn not_ready(name: &'static str, description: &'static str) -> Self {
+        Self { name, word: HealthWord::NotReady, description: Some(description) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RUNNING: Facts =
+        Facts { lifecycle: Lifecycle::Running, lagging: false, relay_peers: 0, rln: RlnState::Off };
+
+    #[test]
+    fn words_are_spelled_as_tools_expect_them() {
+        use HealthWord as W;
+        let words = [
+            (W::Initializing, "INITIALIZING"),
+            (W::Synchronizing, "SYNCHRONIZING"),
+            (W::Ready, "READY"),
+            (W::NotReady, "NOT_READY"),
+            (W::NotMounted, "NOT_MOUNTED"),
+            (W::ShuttingDown, "SHUTTING_DOWN"),
+            (W::EventLoopLagging, "EVENT_LOOP_LAGGING"),
+        ];
+        for (word, text) in words {
+            assert_eq!(word.to_string(), text);
+        }
+        assert_eq!(TopicHealth::UnHealthy.to_string(), "UnHealthy");
+        assert_eq!(ConnectionStatus::PartiallyConnected.to_string(), "PartiallyConnected");
+    }
+
+    #[test]
+    fn four_peers_are_enough_and_one_is_the_least() {
+        let by_peers = |n| (TopicHealth::of(true, n), ConnectionStatus::of(n));
+        assert_eq!(by_peers(0), (TopicHealth::UnHealthy, ConnectionStatus::Disconnected));
+        assert_eq!(by_peers(1), (TopicHealth::MinimallyHealthy, ConnectionStatus::PartiallyConnected));
+        assert_eq!(by_peers(3), (TopicHealth::MinimallyHealthy, ConnectionStatus::PartiallyConnected));
+        assert_eq!(by_peers(4), (TopicHealth::SufficientlyHealthy, ConnectionStatus::Connected));
+        assert_eq!(TopicHealth::of(false, 9), TopicHealth::NotSubscribed);
+    }
+
+    #[test]
+    fn a_running_node_without_peers_is_ready_and_its_relay_is_not() {
+        let report = RUNNING.report();
+        assert_eq!(report.node, HealthWord::Ready);
+        assert_eq!(report.connection, ConnectionStatus::Disconnected);
+        assert_eq!(report.protocols[0], ProtocolHealth::not_ready("Relay", "No connected peers"));
+        assert_eq!(report.protocols[1].word, HealthWord::NotMounted);
+        assert_eq!(report.protocols.len(), 13);
+    }
+
+    #[test]
+    fn the_node_word_follows_life_then_rln_then_lag() {
+        let cases = [
+            (Facts { lifecycle: Lifecycle::Starting, lagging: true, ..RUNNING }, HealthWord::Initializing),
+            (
+                Facts { lifecycle: Lifecycle::Stopping, rln: RlnState::Faulty, ..RUNNING },
+                HealthWord::ShuttingDown,
+            ),
+            (Facts { rln: RlnState::Synchronizing, lagging: true, ..RUNNING }, HealthWord::Synchronizing),
+            (Facts { rln: RlnState::Faulty, ..RUNNING }, HealthWord::NotReady),
+            (Facts { lagging: true, ..RUNNING }, HealthWord::EventLoopLagging),
+            (Facts { rln: RlnState::Ready, ..RUNNING }, HealthWord::Ready),
+        ];
+        for (facts, word) in cases {
+            assert_eq!(facts.report().node, word, "{facts:?}");
+        }
+    }
+}

@@ -1,0 +1,348 @@
+//! The first gate of everything a peer sends: a token bucket per peer and kind.
+//!
+//! Sits before any check that costs more than a map look-up. What passes comes out as
+//! [`Admitted`], which nothing else can make; what does not is counted in [`ShedCounts`] and
+//! dropped by the caller. nwaku does not limit relay (waku-wire 12), so the rate here is far above
+//! honest traffic: it bounds the share of this node's one relay thread that one peer can take.
+//!
+//! # Invariants
+//! At most [`Config::max_peers`] peers have buckets. A bucket that is full again is the same as no
+//! bucket, so forgetting it loses nothing, and a peer gains nothing by reconnecting.
+//!
+//! # Security
+//! Peer ids are free to make. When every bucket is in use newcomers are refused; the connection
+//! limit of the network keeps honest peers far below that bound.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use weir_core::{PeerId, Timestamp};
+
+/// A token bucket in the form of GCRA: the one number it stores is when it will be full again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TokenBucket {
+    full_at: Timestamp,
+}
+
+/// How fast a bucket fills and how much it holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// Tokens a second, at least 1.
+    pub per_second: u32,
+    /// Tokens a full bucket holds, at least 1.
+    pub burst: u32,
+}
+
+/// What a peer sent, with what its price depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A relay message of so many encoded bytes.
+    Relay {
+        /// Length of the encoded message.
+        bytes: usize,
+    },
+    /// A metadata request.
+    Metadata,
+}
+
+/// Something a peer sent that its quota allows. Made by [`PeerQuotas::admit`] only.
+#[derive(Debug)]
+pub struct Admitted<T>(T);
+
+/// Why something was shed. Neither is held against the peer: the limit is ours, not the network's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The peer's bucket for this kind is empty.
+    #[error("the peer sends faster than its quota")]
+    RateLimited,
+    /// Every bucket belongs to another active peer.
+    #[error("more peers are active than there are quotas")]
+    TooManyPeers,
+}
+
+/// Limits of [`PeerQuotas`].
+#[derive(Debug, Clone, Copy)]
+pub struct Config {
+    /// Rate for [`Kind::Relay`], in units of about 5 µs of the relay thread.
+    pub relay: Rate,
+    /// Rate for [`Kind::Metadata`], in requests.
+    pub metadata: Rate,
+    /// Peers that can have buckets at one time.
+    pub max_peers: usize,
+}
+
+impl Default for Config {
+    /// Relay: decoding a message, or hashing 1 KiB of it, takes about 5 µs, so a thread does some
+    /// 200,000 units a second and a peer gets an eighth of it; two seconds' worth may come at once,
+    /// which is what a peer's send queue holds after a stall. That still carries 12,500 messages of
+    /// 1 KiB a second, or 24 MiB/s of the largest ones, twice what nwaku's flood publish assumes.
+    /// Metadata: one request a connection is normal; 5/s is nwaku's limit for cheap requests.
+    /// Peers: six times the default 150 connections, so that peers that come and go find room.
+    fn default() -> Self {
+        Self {
+            relay: Rate { per_second: 25_000, burst: 50_000 },
+            metadata: Rate { per_second: 5, burst: 10 },
+            max_peers: 1024,
+        }
+    }
+}
+
+/// How much was shed since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ShedCounts {
+    /// Relay messages above their sender's rate.
+    pub relay_rate_limited: u64,
+    /// Metadata requests above their sender's rate.
+    pub metadata_rate_limited: u64,
+    /// Anything from a peer that found no free bucket.
+    pub too_many_peers: u64,
+}
+
+/// The buckets of all peers.
+#[derive(Debug)]
+pub struct PeerQuotas {
+    config: Config,
+    peers: BTreeMap<PeerId, Buckets>,
+    /// When idle buckets were last looked for; see [`PeerQuotas::make_room`].
+    swept_at: Option<Timestamp>,
+    shed: ShedCounts,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Buckets {
+    relay: TokenBucket,
+    metadata: TokenBucket,
+}
+
+/// Idle buckets are looked for at most this often, so that a flood of new peers costs one scan a
+/// second and not one a message.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+
+impl TokenBucket {
+    /// A full bucket.
+    pub const fn full(now: Timestamp) -> Self {
+        Self { full_at: now }
+    }
+
+    /// Takes `cost` tokens if they are there. A cost above the burst takes a full bucket, so that
+    /// nothing is refused for ever.
+    pub fn take(&mut self, cost: u32, rate: Rate, now: Timestamp) -> bool {
+        let emptiest = now.saturating_add(rate.time_for(rate.burst));
+        // `full_at` is never later than `emptiest` unless the clock was set back; then the bucket
+        // counts as empty, not as in debt.
+        let full_at = self.full_at.clamp(now, emptiest);
+        let after = full_at.saturating_add(rate.time_for(cost.min(rate.burst)));
+        let granted = after <= emptiest;
+        self.full_at = if granted { after } else { full_at };
+        granted
+    }
+
+    /// Whether the bucket is full, which is how a new one begins.
+    pub fn is_full(&self, now: Timestamp) -> bool {
+        self.full_at <= now
+    }
+}
+
+impl Rate {
+    fn time_for(self, tokens: u32) -> Duration {
+        Duration::from_nanos(u64::from(tokens) * 1_000_000_000 / u64::from(self.per_second.max(1)))
+    }
+}
+
+impl Kind {
+    /// Tokens it costs.
+    pub fn cost(self) -> u32 {
+        match self {
+            Self::Relay { bytes } => u32::try_from(bytes / 1024).unwrap_or(u32::MAX).saturating_add(1),
+            Self::Metadata => 1,
+        }
+    }
+}
+
+impl<T> Admitted<T> {
+    /// What was admitted.
+    pub fn into_inner(self) -> T {
+        self.0
+    }
+}
+
+impl PeerQuotas {
+    /// Without any peer yet.
+    pub const fn new(config: Config) -> Self {
+        Self {
+            config,
+            peers: BTreeMap::new(),
+            swept_at: None,
+            shed: ShedCounts { relay_rate_limited: 0, metadata_rate_limited: 0, too_many_peers: 0 },
+        }
+    }
+
+    /// Charges `from` for one `item` of `kind`.
+    pub fn admit<T>(
+        &mut self,
+        from: &PeerId,
+        kind: Kind,
+        item: T,
+        now: Timestamp,
+    ) -> Result<Admitted<T>, Refusal> {
+        // The common case first: no clone of the id.
+        if let Some(buckets) = self.peers.get_mut(from) {
+            if buckets.take(kind, &self.config, now) {
+                return Ok(Admitted(item));
+            }
+            *self.shed.rate_limited(kind) += 1;
+            return Err(Refusal::RateLimited);
+        }
+        if !self.make_room(now) {
+            self.shed.too_many_peers += 1;
+            return Err(Refusal::TooManyPeers);
+        }
+        let mut buckets = Buckets { relay: TokenBucket::full(now), metadata: TokenBucket::full(now) };
+        buckets.take(kind, &self.config, now);
+        self.peers.insert(from.clone(), buckets);
+        Ok(Admitted(item))
+    }
+
+    /// What was shed since the start.
+    pub const fn shed(&self) -> ShedCounts {
+        self.shed
+    }
+
+    /// Peers with a bucket.
+    pub fn len(&self) -> usize {
+        self.peers.len()
+    }
+
+    /// Whether no peer has a bucket.
+    pub fn is_empty(&self) -> bool {
+        self.peers.is_empty()
+    }
+
+    fn make_room(&mut self, now: Timestamp) -> bool {
+        if self.peers.len() < self.config.max_peers {
+            return true;
+        }
+        if self.swept_at.is_none_or(|at| at.distance(now) >= SWEEP_INTERVAL) {
+            self.swept_at = Some(now);
+            self.peers.retain(|_, buckets| !buckets.are_full(now));
+        }
+        self.peers.len() < self.config.max_peers
+    }
+}
+
+impl Buckets {
+    fn take(&mut self, kind: Kind, config: &Config, now: Timestamp) -> bool {
+        match kind {
+            Kind::Relay { .. } => self.relay.take(kind.cost(), config.relay, now),
+            Kind::Metadata => self.metadata.take(kind.cost(), config.metadata, now),
+        }
+    }
+
+    fn are_full(&self, now: Timestamp) -> bool {
+        self.relay.is_full(now) && self.metadata.is_full(now)
+    }
+}
+
+impl ShedCounts {
+    const fn rate_limited(&mut self, kind: Kind) -> &mut u64 {
+        match kind {
+            Kind::Relay { .. } => &mut self.relay_rate_limited,
+            Kind::Metadata => &mut self.metadata_rate_limited,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const RATE: Rate = Rate { per_second: 10, burst: 20 };
+
+    fn at(millis: i64) -> Timestamp {
+        Timestamp::from_nanos(1_700_000_000_000_000_000 + millis * 1_000_000)
+    }
+
+    fn peer(n: u16) -> PeerId {
+        PeerId::from_bytes(&n.to_be_bytes()).expect("two bytes")
+    }
+
+    fn quotas(max_peers: usize) -> PeerQuotas {
+        PeerQuotas::new(Config { relay: RATE, metadata: RATE, max_peers })
+    }
+
+    fn message(quotas: &mut PeerQuotas, n: u16, now: Timestamp) -> Result<(), Refusal> {
+        quotas.admit(&peer(n), Kind::Relay { bytes: 100 }, (), now).map(Admitted::into_inner)
+    }
+
+    #[test]
+    fn a_full_bucket_gives_its_burst_and_then_its_rate() {
+        let mut bucket = TokenBucket::full(at(0));
+        assert_eq!((0..30).filter(|_| bucket.take(1, RATE, at(0))).count(), 20);
+        assert!(!bucket.take(1, RATE, at(99)));
+        assert!(bucket.take(1, RATE, at(100)));
+        assert!(!bucket.is_full(at(2099)) && bucket.is_full(at(2100)));
+    }
+
+    #[test]
+    fn a_cost_above_the_burst_needs_a_full_bucket_and_not_more() {
+        let mut bucket = TokenBucket::full(at(0));
+        assert!(bucket.take(1_000, RATE, at(0)));
+        assert!(!bucket.take(1_000, RATE, at(1999)));
+        assert!(bucket.take(1_000, RATE, at(2000)));
+    }
+
+    #[test]
+    fn a_clock_set_back_costs_a_peer_at_most_one_burst() {
+        let mut bucket = TokenBucket::full(at(3_600_000));
+        assert!(bucket.take(1, RATE, at(3_600_000)));
+        assert!(!bucket.take(1, RATE, at(0)));
+        assert!(bucket.take(20, RATE, at(2000)));
+    }
+
+    #[test]
+    fn larger_messages_cost_more_and_kinds_have_their_own_bucket() {
+        assert_eq!(Kind::Relay { bytes: 0 }.cost(), 1);
+        assert_eq!(Kind::Relay { bytes: 150 * 1024 }.cost(), 151);
+        let mut quotas = quotas(1);
+        assert!(quotas.admit(&peer(1), Kind::Relay { bytes: 19 * 1024 }, (), at(0)).is_ok());
+        assert_eq!(message(&mut quotas, 1, at(0)), Err(Refusal::RateLimited));
+        assert!(quotas.admit(&peer(1), Kind::Metadata, (), at(0)).is_ok());
+        assert_eq!(quotas.shed(), ShedCounts { relay_rate_limited: 1, ..ShedCounts::default() });
+    }
+
+    #[test]
+    fn a_newcomer_takes_an_idle_bucket_but_never_an_active_one() {
+        let mut quotas = quotas(2);
+        assert_eq!(message(&mut quotas, 1, at(0)), Ok(()));
+        assert_eq!(message(&mut quotas, 2, at(1000)), Ok(()));
+        assert_eq!(message(&mut quotas, 3, at(50)), Err(Refusal::TooManyPeers));
+        assert_eq!(message(&mut quotas, 3, at(1060)), Ok(()), "the first bucket is full again");
+        assert_eq!((quotas.len(), quotas.shed().too_many_peers), (2, 1));
+    }
+
+    proptest! {
+        #[test]
+        fn no_window_grants_more_than_burst_plus_rate(
+            steps in prop::collection::vec((0_u32..500, 1_u32..30), 1..200),
+        ) {
+            let mut bucket = TokenBucket::full(at(0));
+            let mut now = 0_i64;
+            let mut granted: Vec<(i64, u64)> = Vec::new();
+            for (wait, cost) in steps {
+                now += i64::from(wait);
+                if bucket.take(cost, RATE, at(now)) {
+                    granted.push((now, u64::from(cost.min(RATE.burst))));
+                }
+            }
+            for (first, &(start, _)) in granted.iter().enumerate() {
+                let mut sum = 0;
+                for &(moment, cost) in &granted[first..] {
+                    sum += cost;
+                    let allowed = 20_000 + u64::try_from(moment - start).expect("ordered") * 10;
+                    prop_assert!(sum * 1000 <= allowed, "{sum} tokens in {} ms", moment - start);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Messages whose proof refers to a root we do not know yet.
+//!
+//! A new member's first message can overtake the ledger's news of it. nwaku reads the ledger once
+//! more before it rejects; here the message waits for its root and the reading is the shell's.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use weir_core::Timestamp;
+use weir_rln::MerkleRoot;
+
+use super::{
+    deadlines::Deadlines,
+    fair_share::{FairShare, NoRoom},
+    stage::Pending,
+};
+
+/// Time for one ledger reading that begins after the message came, at [`REFRESH_INTERVAL`].
+const PARK_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The ledger is read at most this often on behalf of messages, so that invented roots do not turn
+/// into load on it.
+const REFRESH_INTERVAL: Duration = Duration::from_secs(1);
+
+#[derive(Debug)]
+pub(super) struct Parked {
+    entries: Deadlines<u64, (MerkleRoot, Pending)>,
+    by_root: BTreeMap<MerkleRoot, Vec<u64>>,
+    room: FairShare,
+    next_key: u64,
+    refreshed_at: Option<Timestamp>,
+    /// A message was parked after the last refresh.
+    refresh_wanted: bool,
+}
+
+impl Parked {
+    pub(super) const fn new(capacity: usize) -> Self {
+        Self {
+            entries: Deadlines::new(),
+            by_root: BTreeMap::new(),
+            room: FairShare::new(capacity),
+            next_key: 0,
+            refreshed_at: None,
+            refresh_wanted: false,
+        }
+    }
+
+    /// Keeps `pending` until `root` is known or its time is over.
+    pub(super) fn park(
+        &mut self,
+        pending: Pending,
+        root: MerkleRoot,
+        now: Timestamp,
+    ) -> Result<(), (Pending, NoRoom)> {
+        if let Err(no_room) = self.room.take(&pending.claimant.origin(), pending.message.units()) {
+            return Err((pending, no_room));
+        }
+        let key = self.next_key;
+        self.next_key += 1;
+        self.by_root.entry(root).or_default().push(key);
+        self.entries.insert(key, now.saturating_add(PARK_TIMEOUT), (root, pending));
+        self.refresh_wanted = true;
+        Ok(())
+    }
+
+    /// Whether the ledger is to be read now; true at most once an interval.
+    pub(super) fn take_refresh(&mut self, now: Timestamp) -> bool {
+        let due = self.refresh_wanted
+            && !self.entries.is_empty()
+            && self.refreshed_at.is_none_or(|at| at.distance(now) >= REFRESH_INTERVAL);
+        if due {
+            self.refreshed_at = Some(now);
+            self.refresh_wanted = false;
+        }
+        due
+    }
+
+    /// The messages that waited for `root`, in order of arrival.
+    pub(super) fn release(&mut self, root: &MerkleRoot) -> Vec<Pending> {
+        let keys = self.by_root.remove(root).unwrap_or_default();
+        let waited: Vec<_> =
+            keys.into_iter().filter_map(|key| self.entries.remove(key)).map(|(_, pending)| pending).collect();
+        for pending in &waited {
+            self.room.give_back(&pending.claimant.origin(), pending.message.units());
+        }
+        waited
+    }
+
+    pub(super) fn pop_due(&mut self, now: Timestamp) -> Option<(MerkleRoot, Pending)> {
+        let (key, (root, pending)) = self.entries.pop_due(now)?;
+        if let Some(keys) = self.by_root.get_mut(&root) {
+            keys.retain(|known| *known != key);
+            if keys.is_empty() {
+                self.by_root.remove(&root);
+            }
+        }
+        self.room.give_back(&pending.claimant.origin(), pending.message.units());
+        Some((root, pending))
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<Timestamp> {
+        let refresh = self.refreshed_at.filter(|_| self.refresh_wanted && !self.entries.is_empty());
+        let refresh = refresh.map(|at| at.saturating_add(REFRESH_INTERVAL));
+        self.entries.next().into_iter().chain(refresh).min()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+}

@@ -1,0 +1,316 @@
+//! How a message of a local client gets its proof, goes out and is answered.
+
+use std::{mem, time::Duration};
+
+use weir_core::{ProofField, PubsubTopic, RateLimitProof, Timestamp, WakuMessage};
+use weir_rln::{ProofClaim, Rejection, ValidatorConfig, Verified, signal_hash};
+
+use super::{
+    Accepted, BroadcastError, Effect, Limits, ProofRefusal, Published, Relay, Ticket,
+    deadlines::Deadlines,
+    stage::{Claimant, Clearance, Pending, WellFormed},
+};
+
+/// A publish is answered within this time (waku-wire 14.2).
+pub const PUBLISH_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What a proof adds to the encoded message: the proof field (131) and six of 32 bytes (34 each)
+/// make 335, whose length takes one byte more than the 0 of the empty field it replaces.
+const PROOF_ENCODED_SIZE: usize = 336;
+
+/// Why a message was not published. The texts follow nwaku's (waku-wire 14.2), and clients look for
+/// some of them.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+pub enum PublishError {
+    /// The node does not take part in the topic.
+    #[error("Node not subscribed to topic: {0}")]
+    NotSubscribed(PubsubTopic),
+    /// The encoded message, with its proof, is too long.
+    #[error("Message size exceeded maximum of {max} bytes")]
+    TooLarge {
+        /// Longest encoded message.
+        max: usize,
+    },
+    /// The message breaks a rule of the rate limit; the text says which.
+    #[error("RLN validation failed: {0}")]
+    Invalid(String),
+    /// Nobody is there to send it to. The relay never says so, since a publish to nobody succeeds
+    /// with [`Published::peers`] zero; callers for whom that is an error do.
+    #[error("NoPeersToPublish: no connected peer takes part in the topic")]
+    NoPeers,
+    /// Every message id of the epoch is used.
+    #[error(
+        "error appending RLN proof to message: could not get new message id to generate an rln proof: \
+         NonceLimitReached: Nonce limit reached. Please wait for the next epoch. requested nonce: {limit} & \
+         nonceLimit: {limit}"
+    )]
+    QuotaExhausted {
+        /// Messages an epoch.
+        limit: u32,
+        /// When the next epoch begins.
+        resets_at: Timestamp,
+    },
+    /// The node has no membership, and the message no proof.
+    #[error(
+        "error appending RLN proof to message: could not generate rln-v2 proof: the node has no membership; \
+         register one, or attach a proof"
+    )]
+    NoMembership,
+    /// The node's membership is not in the tree yet.
+    #[error(
+        "error appending RLN proof to message: could not generate rln-v2 proof: the node's membership is not \
+         in the tree yet; retry when it is registered"
+    )]
+    NotYetRegistered,
+    /// The node knows no root of the membership tree yet.
+    #[error("the node has not read the membership ledger yet; retry when it is ready")]
+    Synchronizing,
+    /// The node has too much to do.
+    #[error("the node is overloaded; retry later")]
+    Overloaded,
+    /// The used message id could not be written down, so it was not used.
+    #[error(
+        "error appending RLN proof to message: could not get new message id to generate an rln proof: {0}"
+    )]
+    Storage(String),
+    /// The proof could not be made or checked.
+    #[error("error appending RLN proof to message: could not generate rln-v2 proof: {0}")]
+    ProofFailed(String),
+    /// No outcome within [`PUBLISH_TIMEOUT`]. The message may still have gone out.
+    #[error("timedout")]
+    Timeout,
+    /// The node is stopping.
+    #[error("the node is stopping")]
+    Stopping,
+}
+
+/// Publishes under way.
+#[derive(Debug)]
+pub(super) struct Tickets {
+    open: Deadlines<Ticket, Stage>,
+    capacity: usize,
+}
+
+/// What a publish waits for.
+#[derive(Debug)]
+enum Stage {
+    /// The verdict on the proof it came with; the message is among the jobs or parked.
+    Checking,
+    /// A proof.
+    Proving(WellFormed),
+    /// The network.
+    Broadcasting(Accepted),
+}
+
+impl Tickets {
+    pub(super) const fn new(capacity: usize) -> Self {
+        Self { open: Deadlines::new(), capacity }
+    }
+
+    pub(super) fn is_open(&self, ticket: Ticket) -> bool {
+        self.open.contains(ticket)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.open.len()
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<Timestamp> {
+        self.open.next()
+    }
+
+    fn open(&mut self, ticket: Ticket, stage: Stage, now: Timestamp) {
+        self.open.insert(ticket, now.saturating_add(PUBLISH_TIMEOUT), stage);
+    }
+
+    /// The message that waits for a proof. The ticket stays open.
+    fn take_proving(&mut self, ticket: Ticket) -> Option<WellFormed> {
+        let stage = self.open.get_mut(ticket)?;
+        match mem::replace(stage, Stage::Checking) {
+            Stage::Proving(message) => Some(message),
+            other @ (Stage::Checking | Stage::Broadcasting(_)) => {
+                *stage = other;
+                None
+            }
+        }
+    }
+
+    /// The message that waits for the network. The ticket is closed.
+    fn close_broadcasting(&mut self, ticket: Ticket) -> Option<Accepted> {
+        let Stage::Broadcasting(_) = self.open.get_mut(ticket)? else { return None };
+        match self.open.remove(ticket)? {
+            Stage::Broadcasting(accepted) => Some(accepted),
+            Stage::Checking | Stage::Proving(_) => None,
+        }
+    }
+}
+
+impl Relay {
+    pub(super) fn publish(
+        &mut self,
+        ticket: Ticket,
+        topic: PubsubTopic,
+        message: WakuMessage,
+        encoded_size: usize,
+        now: Timestamp,
+        effects: &mut Vec<Effect>,
+    ) {
+        let needs_proof = matches!(self.limits, Limits::Rln(_)) && message.proof == ProofField::Absent;
+        let size = encoded_size.saturating_add(if needs_proof { PROOF_ENCODED_SIZE } else { 0 });
+        match self.admit_publish(topic, message, size) {
+            Err(error) => effects.push(Effect::Answer { ticket, result: Err(error) }),
+            Ok(message) if needs_proof => self.request_proof(ticket, message, now, effects),
+            Ok(message) => {
+                self.tickets.open(ticket, Stage::Checking, now);
+                self.screen(Pending { claimant: Claimant::Publish(ticket), message }, now, effects);
+            }
+        }
+    }
+
+    /// A proof was made, or not. Once the ticket is answered it is too late: the message id is lost.
+    pub(super) fn proved(
+        &mut self,
+        ticket: Ticket,
+        result: Result<RateLimitProof, ProofRefusal>,
+        now: Timestamp,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(message) = self.tickets.take_proving(ticket) else { return };
+        let registered = result.map_err(PublishError::from).and_then(|proof| {
+            let verified = self.register_own(&message, &proof, now)?;
+            Ok((message.with_proof(proof), verified))
+        });
+        match registered {
+            Ok((message, verified)) => {
+                let claimant = Claimant::Publish(ticket);
+                self.accept(Pending { claimant, message }, Clearance::Verified(verified), effects);
+            }
+            Err(error) => self.answer_error(ticket, error, effects),
+        }
+    }
+
+    /// Sends an accepted local message; the answer follows the network's.
+    pub(super) fn broadcast(&mut self, ticket: Ticket, accepted: Accepted, effects: &mut Vec<Effect>) {
+        let Some(stage) = self.tickets.open.get_mut(ticket) else { return };
+        let (topic, message) = (accepted.topic(), accepted.message().clone());
+        *stage = Stage::Broadcasting(accepted);
+        effects.push(Effect::Broadcast { ticket, topic, message });
+    }
+
+    /// The network's outcome. A message that was sent, if only to nobody, is delivered here too
+    /// (nwaku's `triggerSelf`); one that was sent before has been delivered before.
+    pub(super) fn broadcasted(
+        &mut self,
+        ticket: Ticket,
+        result: Result<usize, BroadcastError>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(accepted) = self.tickets.close_broadcasting(ticket) else { return };
+        let (hash, topic) = (accepted.hash(), accepted.topic());
+        let is_new = result != Err(BroadcastError::Duplicate);
+        let result = match result {
+            Ok(peers) => Ok(Published { hash, peers }),
+            Err(BroadcastError::NoPeers | BroadcastError::Duplicate) => Ok(Published { hash, peers: 0 }),
+            Err(BroadcastError::TooLarge) => Err(PublishError::TooLarge { max: self.max_message_size }),
+            Err(BroadcastError::QueuesFull) => Err(PublishError::Overloaded),
+            Err(BroadcastError::NotSubscribed) => Err(PublishError::NotSubscribed(topic)),
+        };
+        if is_new && result.is_ok() {
+            effects.push(Effect::Deliver(accepted));
+        }
+        effects.push(Effect::Answer { ticket, result });
+    }
+
+    /// Answers a publish that failed, unless it was answered before.
+    pub(super) fn answer_error(&mut self, ticket: Ticket, error: PublishError, effects: &mut Vec<Effect>) {
+        if self.tickets.open.remove(ticket).is_some() {
+            effects.push(Effect::Answer { ticket, result: Err(error) });
+        }
+    }
+
+    pub(super) fn expire_publishes(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+        while let Some((ticket, _)) = self.tickets.open.pop_due(now) {
+            effects.push(Effect::Answer { ticket, result: Err(PublishError::Timeout) });
+        }
+    }
+
+    fn admit_publish(
+        &self,
+        topic: PubsubTopic,
+        message: WakuMessage,
+        size: usize,
+    ) -> Result<WellFormed, PublishError> {
+        if self.draining {
+            return Err(PublishError::Stopping);
+        }
+        if self.tickets.len() >= self.tickets.capacity {
+            return Err(PublishError::Overloaded);
+        }
+        WellFormed::from_publish(topic, message, size, self.form_of(topic))
+    }
+
+    /// Asks for a proof, unless the message could not be published with one: a message id is spent
+    /// only on a message that can go out.
+    fn request_proof(
+        &mut self,
+        ticket: Ticket,
+        message: WellFormed,
+        now: Timestamp,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Limits::Rln(rln) = &self.limits else { return };
+        let timestamp = message.message().timestamp;
+        let refused = if self.has_membership {
+            check_time(&rln.config, timestamp, now).err()
+        } else {
+            Some(PublishError::NoMembership)
+        };
+        if let Some(error) = refused {
+            effects.push(Effect::Answer { ticket, result: Err(error) });
+            return;
+        }
+        let epoch = rln.config.epoch_length.of(timestamp);
+        let signal = signal_hash(&message.message().payload, &message.message().content_topic, timestamp);
+        self.tickets.open(ticket, Stage::Proving(message), now);
+        effects.push(Effect::Prove { ticket, epoch, timestamp, signal });
+    }
+
+    /// Remembers the share of a proof this node made. A proof that took so long that the message is
+    /// no longer valid is not sent, since peers would hold it against us.
+    fn register_own(
+        &mut self,
+        message: &WellFormed,
+        proof: &RateLimitProof,
+        now: Timestamp,
+    ) -> Result<Verified, PublishError> {
+        let Limits::Rln(rln) = &mut self.limits else { return Err(PublishError::NoMembership) };
+        check_time(&rln.config, message.message().timestamp, now)?;
+        let claim = ProofClaim::parse(proof).map_err(|error| PublishError::ProofFailed(error.to_string()))?;
+        rln.validator.register_own(claim).map_err(|error| PublishError::ProofFailed(error.to_string()))
+    }
+}
+
+/// The validator's own rule, asked before there is a proof to validate.
+fn check_time(config: &ValidatorConfig, timestamp: Timestamp, now: Timestamp) -> Result<(), PublishError> {
+    let skew = now.distance(timestamp);
+    if skew.as_secs() > config.max_clock_skew.as_secs() {
+        return Err(PublishError::Invalid(Rejection::TimestampOutOfWindow { skew }.to_string()));
+    }
+    Ok(())
+}
+
+impl From<ProofRefusal> for PublishError {
+    fn from(refusal: ProofRefusal) -> Self {
+        match refusal {
+            ProofRefusal::QuotaExhausted { limit, resets_at, .. } => {
+                Self::QuotaExhausted { limit, resets_at }
+            }
+            ProofRefusal::NoMembership => Self::NoMembership,
+            ProofRefusal::NotYetRegistered => Self::NotYetRegistered,
+            ProofRefusal::Overloaded => Self::Overloaded,
+            ProofRefusal::Storage(detail) => Self::Storage(detail),
+            ProofRefusal::Failed(detail) => Self::ProofFailed(detail),
+        }
+    }
+}
