@@ -3,7 +3,7 @@
 use std::{mem, time::Duration};
 
 use weir_core::{ProofField, PubsubTopic, RateLimitProof, Timestamp, WakuMessage};
-use weir_rln::{ProofClaim, Rejection, ValidatorConfig, Verified, signal_hash};
+use weir_rln::{Rejection, ValidatorConfig, Verified, signal_hash};
 
 use super::{
     Accepted, BroadcastError, Effect, Limits, ProofRefusal, Published, Relay, Ticket,
@@ -178,8 +178,8 @@ impl Relay {
     ) {
         let Some(message) = self.tickets.take_proving(ticket) else { return };
         let registered = result.map_err(PublishError::from).and_then(|proof| {
-            let verified = self.register_own(&message, &proof, now)?;
-            Ok((message.with_proof(proof), verified))
+            let message = message.with_proof(proof);
+            self.register_own(&message, now).map(|verified| (message, verified))
         });
         match registered {
             Ok((message, verified)) => {
@@ -276,18 +276,16 @@ impl Relay {
         effects.push(Effect::Prove { ticket, epoch, timestamp, signal });
     }
 
-    /// Remembers the share of a proof this node made. A proof that took so long that the message is
-    /// no longer valid is not sent, since peers would hold it against us.
-    fn register_own(
-        &mut self,
-        message: &WellFormed,
-        proof: &RateLimitProof,
-        now: Timestamp,
-    ) -> Result<Verified, PublishError> {
+    /// Checks the message as a peer would, short of Groth16, and remembers its share. What breaks a
+    /// rule by now, because the proof took too long or a root left the window, is not sent: peers
+    /// would hold it against us.
+    fn register_own(&mut self, message: &WellFormed, now: Timestamp) -> Result<Verified, PublishError> {
         let Limits::Rln(rln) = &mut self.limits else { return Err(PublishError::NoMembership) };
-        check_time(&rln.config, message.message().timestamp, now)?;
-        let claim = ProofClaim::parse(proof).map_err(|error| PublishError::ProofFailed(error.to_string()))?;
-        rln.validator.register_own(claim).map_err(|error| PublishError::ProofFailed(error.to_string()))
+        let claim = rln.validator.check_early(message.message(), now);
+        claim.and_then(|claim| rln.validator.register_own(claim)).map_err(|rejection| match rejection {
+            Rejection::TimestampOutOfWindow { .. } => PublishError::Invalid(rejection.to_string()),
+            _ => PublishError::ProofFailed(rejection.to_string()),
+        })
     }
 }
 
