@@ -1,1 +1,44 @@
+//! The node's only contact with libp2p: connections, gossip, identify, ping and metadata.
+//!
+//! [`Network`] owns the swarm. It is a stream of [`Event`]s that its owner polls, and a set of
+//! plain command methods; polling the stream is all the driving it needs. Nothing of libp2p shows
+//! in the public names, so the rest of the node is tested without it.
+//!
+//! ```text
+//!  TCP ─ Noise ─ Yamux | mplex          transport, stall (who takes what is written to him)
+//!    └─ limits ─ deny list               behaviour, deny_list
+//!        ├─ gossipsub                    gossip (parameters, scores, filter, queues)
+//!        ├─ identify, ping
+//!        └─ metadata                     metadata (answered here, from the last one set)
+//!             ▼
+//!         Network: Stream<Item = Event>  network (commands, events, closing)
+//! ```
+//!
+//! # Security
+//! Everything a peer sends is bounded before it is decoded: frames by the gossip and metadata
+//! limits, topics by the subscription filter, connections and handshakes by [`Config`].
+//! Messages leave this crate decoded but unjudged; each waits for [`Network::report`].
+//!
+//! Specs: 11/WAKU2-RELAY, 66/WAKU2-METADATA, libp2p gossipsub v1.1. Deviations: no IDONTWANT is
+//! sent (libp2p ties it to its own protocol ids); one that is received is honoured.
 
+pub mod address;
+mod behaviour;
+mod config;
+mod deny_list;
+mod error;
+mod event;
+mod gossip;
+mod metadata;
+mod metrics;
+mod network;
+mod stall;
+mod transport;
+
+pub use config::Config;
+pub use error::{PublishError, StartError, SubscribeError};
+pub use event::{
+    Acceptance, DialFailure, Direction, DisconnectReason, Event, GossipId, Identity, InboundGossip,
+    MetadataError,
+};
+pub use network::{Network, Published};

@@ -1,0 +1,74 @@
+//! The protocols on every connection and what a connection has to pass to be one.
+
+use std::time::Duration;
+
+use libp2p::{
+    allow_block_list::{self, BlockedPeers},
+    connection_limits::{self, ConnectionLimits},
+    identify,
+    identity::Keypair,
+    ping,
+    swarm::NetworkBehaviour,
+};
+
+use crate::{gossip::tracked::Tracked, metadata};
+
+/// Handshakes from outside at a time. They take 10 s at most and cost a key agreement each; nodes
+/// that start together are let in within a few round trips.
+const PENDING_INBOUND: u32 = 64;
+
+/// Dials at a time: the ten the peer manager runs in parallel, and some an operator asks for.
+const PENDING_OUTBOUND: u32 = 16;
+
+/// The share of connections that inbound ones cannot take, so that nobody can fill a node up
+/// and choose its neighbours: nwaku's target for outgoing relay peers, half of a third.
+const RESERVED_FOR_OUTBOUND: u32 = 6;
+
+/// How long a connection no protocol needs is kept.
+pub(crate) const IDLE_TIMEOUT: Duration = Duration::from_secs(10 * 60);
+
+/// Everything that runs on the swarm.
+///
+/// The order matters: those that refuse connections come before gossipsub, which would otherwise
+/// keep an entry for each connection that is refused after it.
+#[derive(NetworkBehaviour)]
+pub(crate) struct Behaviour {
+    pub(crate) limits: connection_limits::Behaviour,
+    pub(crate) denied: allow_block_list::Behaviour<BlockedPeers>,
+    pub(crate) gossip: Tracked,
+    pub(crate) identify: identify::Behaviour,
+    pub(crate) ping: ping::Behaviour,
+    pub(crate) metadata: metadata::Behaviour,
+}
+
+impl Behaviour {
+    pub(crate) fn new(gossip: Tracked, identify: identify::Config, max_connections: u32) -> Self {
+        Self {
+            limits: connection_limits::Behaviour::new(connection_limits(max_connections)),
+            denied: allow_block_list::Behaviour::default(),
+            gossip,
+            identify: identify::Behaviour::new(identify),
+            ping: ping::Behaviour::default(),
+            metadata: metadata::behaviour(),
+        }
+    }
+}
+
+fn connection_limits(max_connections: u32) -> ConnectionLimits {
+    ConnectionLimits::default()
+        .with_max_established_per_peer(Some(1))
+        .with_max_established(Some(max_connections))
+        .with_max_established_incoming(Some(max_connections - max_connections / RESERVED_FOR_OUTBOUND))
+        .with_max_pending_incoming(Some(PENDING_INBOUND))
+        .with_max_pending_outgoing(Some(PENDING_OUTBOUND))
+}
+
+/// Identify as nwaku expects it.
+pub(crate) fn identify_config(key: &Keypair, agent: &str, announces: bool) -> identify::Config {
+    identify::Config::new("ipfs/0.1.0".to_owned(), key.public())
+        .with_agent_version(agent.to_owned())
+        .with_push_listen_addr_updates(true)
+        .with_hide_listen_addrs(announces)
+        // Addresses of peers are kept by the peer manager.
+        .with_cache_size(0)
+}

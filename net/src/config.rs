@@ -1,0 +1,66 @@
+//! What the network is started with.
+
+use std::fmt;
+
+use weir_core::{ClusterId, limits::DEFAULT_MAX_MESSAGE_SIZE};
+use zeroize::Zeroizing;
+
+/// The settings of [`crate::Network`]. Parameters of the protocols are not among them: they have to
+/// be the same on all nodes (11/WAKU2-RELAY).
+pub struct Config {
+    /// The secp256k1 secret key the node is known by, 32 bytes big-endian.
+    pub key: Zeroizing<[u8; 32]>,
+    /// Where to listen: `/<ip4|ip6>/<address>/tcp/<port>`; port 0 takes a free one.
+    pub listen: Vec<String>,
+    /// Addresses to tell others instead of those listened on; empty to tell these.
+    pub announce: Vec<String>,
+    /// The cluster whose topics exist for this node.
+    pub cluster: ClusterId,
+    /// What identify calls this node.
+    pub agent: String,
+    /// Longest gossip frame of the network in bytes; a message is shorter by the frame's own bytes.
+    pub max_message_size: usize,
+    /// Connections in and out together, at most. A sixth is kept free for outgoing ones.
+    pub max_connections: u32,
+}
+
+impl Config {
+    /// The network's defaults for a node of `cluster` that listens nowhere.
+    pub fn new(key: Zeroizing<[u8; 32]>, cluster: ClusterId) -> Self {
+        Self {
+            key,
+            listen: Vec::new(),
+            announce: Vec::new(),
+            cluster,
+            agent: concat!("weir-", env!("CARGO_PKG_VERSION")).to_owned(),
+            max_message_size: DEFAULT_MAX_MESSAGE_SIZE,
+            max_connections: 150,
+        }
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("key", &"[REDACTED]")
+            .field("listen", &self.listen)
+            .field("announce", &self.announce)
+            .field("cluster", &self.cluster)
+            .field("agent", &self.agent)
+            .field("max_message_size", &self.max_message_size)
+            .field("max_connections", &self.max_connections)
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_is_not_printed() {
+        let config = Config::new(Zeroizing::new([0xab; 32]), ClusterId(1));
+        let text = format!("{config:?}");
+        assert!(text.contains("[REDACTED]") && !text.contains("171") && !text.contains("ab, "), "{text}");
+    }
+}

@@ -1,0 +1,168 @@
+//! What the network counts.
+
+use libp2p::gossipsub::FailedMessages;
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
+    registry::Registry,
+};
+use weir_core::PubsubTopic;
+
+use crate::{Acceptance, Direction, PublishError};
+
+/// Instruments under `weir_net_`; gossipsub's own are under `libp2p_gossipsub_`.
+#[derive(Debug, Default)]
+pub(crate) struct Metrics {
+    gossip: Family<Outcome, Counter>,
+    verdicts: Family<Outcome, Counter>,
+    published: Family<Outcome, Counter>,
+    metadata: Family<DirectedOutcome, Counter>,
+    topic_bytes: Family<Shard, Counter>,
+    connections: Family<Directed, Gauge>,
+    /// Moves when a dial is begun.
+    pub(crate) dials: Counter,
+    /// Moves when a dial ends without a connection.
+    pub(crate) dials_failed: Counter,
+    /// Moves when a handshake from outside fails or its connection is refused.
+    pub(crate) inbound_failed: Counter,
+    /// Moves when a peer is denied for its score.
+    pub(crate) graylisted: Counter,
+    /// Moves when a peer is disconnected because its queue stayed full.
+    pub(crate) too_slow: Counter,
+    lost: Counter,
+    /// Messages that may be queued for peers, as of the last heartbeat.
+    pub(crate) queued: Gauge,
+}
+
+/// What became of a message that gossipsub took in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Intake {
+    /// Handed out for a verdict.
+    Decoded,
+    /// Handed out for a verdict, though it is no message.
+    Undecodable,
+    /// Rejected: the topic is not a shard of the cluster.
+    UnknownTopic,
+    /// Rejected: the frame is above the network's limit.
+    TooLarge,
+    /// Ignored: too many messages wait for a verdict, or the network is closing.
+    Shed,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Outcome {
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Directed {
+    direction: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DirectedOutcome {
+    direction: &'static str,
+    outcome: &'static str,
+}
+
+/// At most 1024: only topics of the own cluster are counted.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Shard {
+    shard: u32,
+    direction: &'static str,
+}
+
+impl Metrics {
+    pub(crate) fn register(registry: &mut Registry) -> Self {
+        let all = Self::default();
+        let net = registry.sub_registry_with_prefix("weir_net");
+        net.register("gossip_received", "Messages taken in from peers", all.gossip.clone());
+        net.register("verdicts", "Verdicts on messages of peers", all.verdicts.clone());
+        net.register("published", "Own messages, by outcome", all.published.clone());
+        net.register("metadata", "Metadata exchanges", all.metadata.clone());
+        net.register("topic_bytes", "Encoded messages per shard, in bytes", all.topic_bytes.clone());
+        net.register("connections", "Connected peers", all.connections.clone());
+        net.register("dials", "Dials begun", all.dials.clone());
+        net.register("dials_failed", "Dials without a connection", all.dials_failed.clone());
+        net.register("inbound_failed", "Inbound connections refused or failed", all.inbound_failed.clone());
+        net.register("graylisted", "Peers denied for their score", all.graylisted.clone());
+        net.register("too_slow", "Peers disconnected with a full queue", all.too_slow.clone());
+        net.register("messages_lost", "Messages that did not reach a peer", all.lost.clone());
+        net.register("queued_messages", "Messages that may be queued for peers", all.queued.clone());
+        all
+    }
+
+    /// Moves once per message that gossipsub took in.
+    pub(crate) fn received(&self, intake: Intake) {
+        let outcome = match intake {
+            Intake::Decoded => "decoded",
+            Intake::Undecodable => "undecodable",
+            Intake::UnknownTopic => "unknown_topic",
+            Intake::TooLarge => "too_large",
+            Intake::Shed => "shed",
+        };
+        self.gossip.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    /// Moves once per verdict; `None` when it came too late to have an effect.
+    pub(crate) fn judged(&self, acceptance: Option<Acceptance>) {
+        let outcome = match acceptance {
+            Some(Acceptance::Accept) => "accept",
+            Some(Acceptance::Reject) => "reject",
+            Some(Acceptance::Ignore) => "ignore",
+            None => "late",
+        };
+        self.verdicts.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    /// Moves once per own message.
+    pub(crate) fn published<T>(&self, result: &Result<T, PublishError>) {
+        let outcome = match result {
+            Ok(_) => "sent",
+            Err(PublishError::NoPeers(_)) => "no_peers",
+            Err(PublishError::Duplicate) => "duplicate",
+            Err(PublishError::TooLarge { .. }) => "too_large",
+            Err(PublishError::QueuesFull(_)) => "queues_full",
+            Err(PublishError::ForeignTopic(_)) => "foreign_topic",
+            Err(PublishError::Closing) => "closing",
+        };
+        self.published.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    /// Moves by the bytes of one message, once on its way in and once per receiver on its way out.
+    pub(crate) fn carried(&self, topic: PubsubTopic, direction: Direction, bytes: usize) {
+        let labels = Shard { shard: topic.shard().0.into(), direction: label(direction) };
+        self.topic_bytes.get_or_create(&labels).inc_by(bytes as u64);
+    }
+
+    /// Moves when a peer is connected.
+    pub(crate) fn connected(&self, direction: Direction) {
+        self.connections.get_or_create(&Directed { direction: label(direction) }).inc();
+    }
+
+    /// Moves when a peer is not connected any more.
+    pub(crate) fn disconnected(&self, direction: Direction) {
+        self.connections.get_or_create(&Directed { direction: label(direction) }).dec();
+    }
+
+    /// Moves when a metadata exchange ends.
+    pub(crate) fn metadata(&self, direction: Direction, answered: bool) {
+        let outcome = if answered { "answered" } else { "failed" };
+        self.metadata.get_or_create(&DirectedOutcome { direction: label(direction), outcome }).inc();
+    }
+
+    /// Moves by the messages gossipsub could not queue for a peer or that waited too long; gives
+    /// back how many these were.
+    pub(crate) fn lost(&self, failed: &FailedMessages) -> usize {
+        let lost = failed.priority + failed.non_priority;
+        self.lost.inc_by(lost as u64);
+        lost
+    }
+}
+
+const fn label(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Inbound => "in",
+        Direction::Outbound => "out",
+    }
+}

@@ -1,0 +1,116 @@
+//! Setting a network up.
+
+use std::{
+    io,
+    net::{IpAddr, SocketAddr, TcpListener},
+};
+
+use libp2p::{
+    Multiaddr,
+    identity::{Keypair, secp256k1},
+    multiaddr::Protocol,
+    swarm,
+};
+use prometheus_client::registry::Registry;
+use tokio::time::{MissedTickBehavior, interval};
+use weir_wire::Metadata;
+
+use super::*;
+use crate::{
+    Config, StartError,
+    address::{parse_listen, parse_multiaddr},
+    behaviour::{IDLE_TIMEOUT, identify_config},
+    gossip::{self, HEARTBEAT, tracked::Tracked},
+    stall::Stalls,
+    transport,
+};
+
+/// Events a connection may have ready before it stops reading. More than libp2p's 7, so that a
+/// burst is not paced by task switches; each may hold one gossip frame.
+const EVENTS_PER_CONNECTION: usize = 16;
+
+impl Network {
+    /// Listens and is ready to be polled. Has to be called inside a tokio runtime.
+    pub fn new(config: Config, registry: &mut Registry) -> Result<Self, StartError> {
+        let key = keypair(&config)?;
+        let listen = config.listen.iter().map(|text| parse_listen(text)).collect::<Result<Vec<_>, _>>()?;
+        let announce =
+            config.announce.iter().map(|text| parse_multiaddr(text)).collect::<Result<Vec<_>, _>>()?;
+
+        let setup = |error: &dyn std::error::Error| StartError::Setup(error.to_string());
+        let stalls = Stalls::default();
+        let gossipsub = gossip::build(config.cluster, config.max_message_size, registry)
+            .map_err(|error| setup(&error))?;
+        let behaviour = Behaviour::new(
+            Tracked::new(gossipsub, stalls.clone()),
+            identify_config(&key, &config.agent, !announce.is_empty()),
+            config.max_connections,
+        );
+        let transport = transport::build(&key, stalls).map_err(|error| setup(&error))?;
+        let settings = swarm::Config::with_tokio_executor()
+            .with_idle_connection_timeout(IDLE_TIMEOUT)
+            .with_per_connection_event_buffer_size(EVENTS_PER_CONNECTION);
+        let mut swarm = Swarm::new(transport, behaviour, key.public().to_peer_id(), settings);
+
+        for address in announce {
+            swarm.add_external_address(address);
+        }
+        let listeners =
+            listen.into_iter().map(|address| listen_on(&mut swarm, address)).collect::<Result<_, _>>()?;
+        let mut heartbeat = interval(HEARTBEAT);
+        heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+
+        Ok(Self {
+            swarm,
+            cluster: config.cluster,
+            max_frame: config.max_message_size,
+            listeners,
+            connections: HashMap::new(),
+            subscribers: BTreeMap::new(),
+            pending: HashMap::new(),
+            backlog: Backlog::default(),
+            deny_list: DenyList::default(),
+            metadata: Metadata { cluster: Some(config.cluster), shards: Vec::new() },
+            asked: HashMap::new(),
+            heartbeat,
+            phase: Phase::Open,
+            events: VecDeque::new(),
+            metrics: Metrics::register(registry),
+        })
+    }
+}
+
+fn keypair(config: &Config) -> Result<Keypair, StartError> {
+    // The copy is zeroed by libp2p, on success and on failure.
+    let mut bytes = *config.key;
+    let secret = secp256k1::SecretKey::try_from_bytes(&mut bytes).map_err(|_| StartError::Key)?;
+    Ok(secp256k1::Keypair::from(secret).into())
+}
+
+fn listen_on(swarm: &mut Swarm<Behaviour>, address: Multiaddr) -> Result<ListenerId, StartError> {
+    let refused = |error: &io::Error| match error.kind() {
+        io::ErrorKind::AddrInUse => StartError::PortInUse { address: address.to_string() },
+        _ => StartError::Listen { address: address.to_string(), cause: error.to_string() },
+    };
+    // libp2p listens with SO_REUSEPORT, under which two nodes can share a port and each gets half
+    // of the connections. A plain socket finds out.
+    if let Some(socket) = socket_address(&address) {
+        TcpListener::bind(socket).map_err(|error| refused(&error))?;
+    }
+    swarm
+        .listen_on(address.clone())
+        .map_err(|error| StartError::Listen { address: address.to_string(), cause: error.to_string() })
+}
+
+fn socket_address(address: &Multiaddr) -> Option<SocketAddr> {
+    let mut parts = address.iter();
+    let ip: IpAddr = match parts.next()? {
+        Protocol::Ip4(ip) => ip.into(),
+        Protocol::Ip6(ip) => ip.into(),
+        _ => return None,
+    };
+    match parts.next()? {
+        Protocol::Tcp(port) => Some((ip, port).into()),
+        _ => None,
+    }
+}
