@@ -1,0 +1,198 @@
+//! What the API asks of the node: the port that the node implements over its actors' handles.
+//!
+//! Every question has a deadline of its own on the other side, so no handler here waits for ever;
+//! a question that could not be answered is [`Unavailable`]. Time comes from here too, which makes
+//! each answer a function of the request and the backend.
+
+use std::future::Future;
+
+use weir_core::{ContentTopic, PeerId, PubsubTopic, ShardId, Timestamp, WakuMessage};
+use weir_protocols::{
+    health,
+    peer_manager::PeerInfo,
+    relay::{PublishError, Published},
+};
+
+/// The node behind the API.
+pub trait Backend: Clone + Send + Sync + 'static {
+    /// The node's clock.
+    fn now(&self) -> Timestamp;
+
+    /// Whether the node is still starting. Until it is not, only health is answered.
+    fn is_initializing(&self) -> bool {
+        false
+    }
+
+    /// Publishes on a topic, with a proof if the node makes them. The message has its timestamp.
+    fn publish(
+        &self,
+        topic: PubsubTopic,
+        message: WakuMessage,
+    ) -> impl Future<Output = Result<Published, PublishError>> + Send;
+
+    /// Publishes on the topic that autosharding derives from the content topic.
+    fn publish_auto(
+        &self,
+        message: WakuMessage,
+    ) -> impl Future<Output = Result<Published, PublishAutoError>> + Send;
+
+    /// Joins topics and starts keeping their messages for [`Backend::messages`].
+    fn subscribe(&self, topics: Vec<PubsubTopic>) -> impl Future<Output = Result<(), SubscribeError>> + Send;
+
+    /// Leaves topics and drops what was kept for them.
+    fn unsubscribe(
+        &self,
+        topics: Vec<PubsubTopic>,
+    ) -> impl Future<Output = Result<(), SubscribeError>> + Send;
+
+    /// As [`Backend::subscribe`], by content topic.
+    fn subscribe_content(
+        &self,
+        topics: Vec<ContentTopic>,
+    ) -> impl Future<Output = Result<(), SubscribeError>> + Send;
+
+    /// As [`Backend::unsubscribe`], by content topic.
+    fn unsubscribe_content(
+        &self,
+        topics: Vec<ContentTopic>,
+    ) -> impl Future<Output = Result<(), SubscribeError>> + Send;
+
+    /// Takes the messages kept for a topic; the next call gets only newer ones.
+    fn messages(
+        &self,
+        topic: PubsubTopic,
+    ) -> impl Future<Output = Result<Vec<WakuMessage>, MessagesError>> + Send;
+
+    /// As [`Backend::messages`], by content topic.
+    fn content_messages(
+        &self,
+        topic: ContentTopic,
+    ) -> impl Future<Output = Result<Vec<WakuMessage>, MessagesError>> + Send;
+
+    /// Every peer the node knows.
+    fn peers(&self) -> impl Future<Output = Result<Vec<PeerInfo>, Unavailable>> + Send;
+
+    /// Connects to the peer at a multiaddr that ends in `/p2p/<id>`.
+    fn connect(&self, address: &str) -> impl Future<Output = Result<(), ConnectError>> + Send;
+
+    /// The relay mesh of every subscribed shard, with scores.
+    fn mesh(&self) -> impl Future<Output = Result<Vec<(ShardId, Vec<PeerInfo>)>, Unavailable>> + Send;
+
+    /// The relay peers of every subscribed shard, with scores.
+    fn relay_peers(&self) -> impl Future<Output = Result<Vec<(ShardId, Vec<PeerInfo>)>, Unavailable>> + Send;
+
+    /// Who and where the node is.
+    fn info(&self) -> impl Future<Output = Result<NodeInfo, Unavailable>> + Send;
+
+    /// How the node is.
+    fn health(&self) -> impl Future<Output = Result<health::Report, HealthError>> + Send;
+
+    /// What is left of this epoch's messages; `None` without a membership.
+    fn quota(&self) -> impl Future<Output = Result<Option<QuotaReport>, Unavailable>> + Send;
+
+    /// How many breaches of the rate limit the node has proof of; `None` when it does not look.
+    fn evidence_count(&self) -> impl Future<Output = Result<Option<u64>, Unavailable>> + Send;
+
+    /// Sets the log level: one of `TRACE`, `DEBUG`, `INFO`, `NOTICE`, `WARN`, `ERROR`, `FATAL`.
+    /// An error says why the level cannot be changed.
+    fn set_log_level(&self, level: &str) -> Result<(), String>;
+}
+
+/// Why the node did not answer a question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unavailable {
+    /// Too many questions are waiting.
+    #[error("the node is overloaded; try again")]
+    Overloaded,
+    /// No answer in time.
+    #[error("the node did not answer in time")]
+    Timeout,
+    /// The node is shutting down.
+    #[error("the node is stopping")]
+    Stopping,
+}
+
+/// Why a message for the topic of its content topic was not published.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum PublishAutoError {
+    /// The cluster has no autosharding.
+    #[error("Autosharding is disabled")]
+    AutoshardingDisabled,
+    /// The content topic has no shard.
+    #[error("Autosharding error: {0}")]
+    Autosharding(String),
+    /// It has one, and publishing there failed.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+}
+
+/// Why topics were not joined or left.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SubscribeError {
+    /// The relay refused: the topic is of another cluster, has no shard, or is one too many.
+    #[error("{0}")]
+    Refused(String),
+    /// The relay did not answer.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+/// Why there are no messages to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum MessagesError {
+    /// Nobody subscribed to the topic.
+    #[error("not subscribed to the topic")]
+    NotSubscribed,
+    /// The relay did not answer.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+/// Why a peer was not connected to.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConnectError {
+    /// The text is not a multiaddr that ends in `/p2p/<id>`.
+    #[error("{0}")]
+    Address(String),
+    /// The peer could not be reached, or refused.
+    #[error("{0}")]
+    Failed(String),
+    /// The peer manager did not answer.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+/// Why the node cannot tell how it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum HealthError {
+    /// No answer in time.
+    #[error("Health check timed out")]
+    Timeout,
+    /// The check itself failed.
+    #[error("Health check failed")]
+    Failed,
+}
+
+/// Who and where the node is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeInfo {
+    /// Multiaddrs the node listens on, each ending in `/p2p/<id>`.
+    pub listen_addresses: Vec<String>,
+    /// The node's ENR as text, empty while it has none.
+    pub enr_uri: String,
+    /// The node's peer id.
+    pub peer_id: PeerId,
+}
+
+/// What is left of this epoch's messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QuotaReport {
+    /// Messages per epoch.
+    pub limit: u32,
+    /// Messages of this epoch that are spent.
+    pub used: u32,
+    /// The epoch's number.
+    pub epoch: u64,
+    /// When the next epoch starts.
+    pub resets_at: Timestamp,
+}

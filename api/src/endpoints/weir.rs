@@ -1,0 +1,66 @@
+//! What weir adds to nwaku's API: the quota and the evidence of rate limiting.
+
+use axum::extract::State;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{
+    answer::{Answer, Refusal, json},
+    app::Node,
+    backend::Backend,
+    routes::Routes,
+};
+
+pub(crate) fn install<B: Backend>(routes: Routes<B>) -> Routes<B> {
+    routes.endpoint(__path_quota, quota::<B>).endpoint(__path_evidence, evidence::<B>)
+}
+
+/// What is left of this epoch's messages.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct Quota {
+    /// Messages per epoch.
+    limit: u32,
+    /// Messages of this epoch that are spent.
+    used: u32,
+    /// The epoch's number.
+    epoch: u64,
+    /// When the next epoch starts, in nanoseconds since the Unix epoch.
+    resets_at: i64,
+}
+
+/// Breaches of the rate limit that were seen.
+#[derive(Serialize, ToSchema)]
+struct Evidence {
+    /// How many of them the node can prove.
+    count: u64,
+}
+
+/// What is left of this epoch's messages
+#[utoipa::path(get, path = "/weir/v1/quota", tag = "weir", responses(
+    (status = 200, body = Quota),
+    (status = 404, body = String, content_type = "text/plain", description = "The node has no membership"),
+))]
+async fn quota<B: Backend>(State(node): Node<B>) -> Answer {
+    let quota = node.backend.quota().await?;
+    let quota =
+        quota.ok_or_else(|| Refusal::not_found("The node has no RLN membership, so it has no quota"))?;
+    json(&Quota {
+        limit: quota.limit,
+        used: quota.used,
+        epoch: quota.epoch,
+        resets_at: quota.resets_at.as_nanos(),
+    })
+}
+
+/// How many breaches of the rate limit the node can prove
+#[utoipa::path(get, path = "/weir/v1/evidence", tag = "weir", responses(
+    (status = 200, body = Evidence),
+    (status = 404, body = String, content_type = "text/plain", description = "The node does not rate limit"),
+))]
+async fn evidence<B: Backend>(State(node): Node<B>) -> Answer {
+    let count = node.backend.evidence_count().await?;
+    let count = count
+        .ok_or_else(|| Refusal::not_found("The node does not check RLN proofs, so it has no evidence"))?;
+    json(&Evidence { count })
+}

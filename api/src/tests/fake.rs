@@ -1,0 +1,189 @@
+//! A node that answers what a test tells it to, and remembers what it was asked.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use tokio::sync::Notify;
+use weir_core::{ContentTopic, MessageHash, PeerId, PubsubTopic, ShardId, Timestamp, WakuMessage};
+use weir_protocols::{
+    health::{Facts, Lifecycle, Report, RlnState},
+    peer_manager::PeerInfo,
+    relay::{PublishError, Published},
+};
+
+use crate::backend::{
+    Backend, ConnectError, HealthError, MessagesError, NodeInfo, PublishAutoError, QuotaReport,
+    SubscribeError, Unavailable,
+};
+
+/// The fake node's time: 2023-11-14.
+pub(crate) const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
+pub(crate) const PEER: &str = "16Uiu2HAmNaeL4p3WEYzC9mgXBmBWSgWjPHRvatZTXnp8Jgv3iKsb";
+
+#[derive(Clone)]
+pub(crate) struct Fake {
+    script: Arc<Mutex<Script>>,
+    /// Told when a gated publish has begun.
+    pub(crate) publishing: Arc<Notify>,
+    /// Lets a gated publish go on.
+    pub(crate) go_on: Arc<Notify>,
+}
+
+pub(crate) struct Script {
+    // What to answer.
+    pub(crate) initializing: bool,
+    pub(crate) gated: bool,
+    pub(crate) publish: Result<usize, PublishError>,
+    pub(crate) publish_auto: Result<usize, PublishAutoError>,
+    pub(crate) subscribe: Result<(), SubscribeError>,
+    pub(crate) messages: Result<Vec<WakuMessage>, MessagesError>,
+    pub(crate) peers: Result<Vec<PeerInfo>, Unavailable>,
+    pub(crate) mesh: Vec<(ShardId, Vec<PeerInfo>)>,
+    pub(crate) relay_peers: Vec<(ShardId, Vec<PeerInfo>)>,
+    pub(crate) connect: Result<(), ConnectError>,
+    pub(crate) health: Result<Report, HealthError>,
+    pub(crate) quota: Option<QuotaReport>,
+    pub(crate) evidence: Option<u64>,
+    pub(crate) set_log_level: Result<(), String>,
+    // What was asked.
+    pub(crate) published: Vec<(Option<PubsubTopic>, WakuMessage)>,
+    pub(crate) asked: Vec<String>,
+}
+
+impl Fake {
+    pub(crate) fn new() -> Self {
+        let facts =
+            Facts { lifecycle: Lifecycle::Running, lagging: false, relay_peers: 0, rln: RlnState::Ready };
+        let script = Script {
+            initializing: false,
+            gated: false,
+            publish: Ok(1),
+            publish_auto: Ok(1),
+            subscribe: Ok(()),
+            messages: Ok(Vec::new()),
+            peers: Ok(Vec::new()),
+            mesh: Vec::new(),
+            relay_peers: Vec::new(),
+            connect: Ok(()),
+            health: Ok(facts.report()),
+            quota: None,
+            evidence: None,
+            set_log_level: Ok(()),
+            published: Vec::new(),
+            asked: Vec::new(),
+        };
+        Self { script: Arc::new(Mutex::new(script)), publishing: Arc::default(), go_on: Arc::default() }
+    }
+
+    /// What the fake answers and what it was asked.
+    pub(crate) fn script(&self) -> MutexGuard<'_, Script> {
+        self.script.lock().expect("no test panics while it holds the lock")
+    }
+
+    fn ask(&self, question: &str, about: &impl std::fmt::Debug) {
+        self.script().asked.push(format!("{question} {about:?}"));
+    }
+
+    async fn pass_gate(&self) {
+        if self.script().gated {
+            self.publishing.notify_one();
+            self.go_on.notified().await;
+        }
+    }
+}
+
+impl Backend for Fake {
+    fn now(&self) -> Timestamp {
+        NOW
+    }
+
+    fn is_initializing(&self) -> bool {
+        self.script().initializing
+    }
+
+    async fn publish(&self, topic: PubsubTopic, message: WakuMessage) -> Result<Published, PublishError> {
+        self.pass_gate().await;
+        let hash = message.hash(topic);
+        let mut script = self.script();
+        script.published.push((Some(topic), message));
+        script.publish.clone().map(|peers| Published { hash, peers })
+    }
+
+    async fn publish_auto(&self, message: WakuMessage) -> Result<Published, PublishAutoError> {
+        let mut script = self.script();
+        script.published.push((None, message));
+        let hash = MessageHash::from_bytes([0; 32]);
+        script.publish_auto.clone().map(|peers| Published { hash, peers })
+    }
+
+    async fn subscribe(&self, topics: Vec<PubsubTopic>) -> Result<(), SubscribeError> {
+        self.ask("subscribe", &topics.iter().map(ToString::to_string).collect::<Vec<_>>());
+        self.script().subscribe.clone()
+    }
+
+    async fn unsubscribe(&self, topics: Vec<PubsubTopic>) -> Result<(), SubscribeError> {
+        self.ask("unsubscribe", &topics.iter().map(ToString::to_string).collect::<Vec<_>>());
+        self.script().subscribe.clone()
+    }
+
+    async fn subscribe_content(&self, topics: Vec<ContentTopic>) -> Result<(), SubscribeError> {
+        self.ask("subscribe", &topics.iter().map(ToString::to_string).collect::<Vec<_>>());
+        self.script().subscribe.clone()
+    }
+
+    async fn unsubscribe_content(&self, topics: Vec<ContentTopic>) -> Result<(), SubscribeError> {
+        self.ask("unsubscribe", &topics.iter().map(ToString::to_string).collect::<Vec<_>>());
+        self.script().subscribe.clone()
+    }
+
+    async fn messages(&self, topic: PubsubTopic) -> Result<Vec<WakuMessage>, MessagesError> {
+        self.ask("messages", &topic.to_string());
+        self.script().messages.clone()
+    }
+
+    async fn content_messages(&self, topic: ContentTopic) -> Result<Vec<WakuMessage>, MessagesError> {
+        self.ask("messages", &topic.to_string());
+        self.script().messages.clone()
+    }
+
+    async fn peers(&self) -> Result<Vec<PeerInfo>, Unavailable> {
+        self.script().peers.clone()
+    }
+
+    async fn connect(&self, address: &str) -> Result<(), ConnectError> {
+        self.ask("connect", &address);
+        self.script().connect.clone()
+    }
+
+    async fn mesh(&self) -> Result<Vec<(ShardId, Vec<PeerInfo>)>, Unavailable> {
+        Ok(self.script().mesh.clone())
+    }
+
+    async fn relay_peers(&self) -> Result<Vec<(ShardId, Vec<PeerInfo>)>, Unavailable> {
+        Ok(self.script().relay_peers.clone())
+    }
+
+    async fn info(&self) -> Result<NodeInfo, Unavailable> {
+        Ok(NodeInfo {
+            listen_addresses: vec![format!("/ip4/127.0.0.1/tcp/60000/p2p/{PEER}")],
+            enr_uri: String::new(),
+            peer_id: PEER.parse::<PeerId>().expect("a peer id"),
+        })
+    }
+
+    async fn health(&self) -> Result<Report, HealthError> {
+        self.script().health.clone()
+    }
+
+    async fn quota(&self) -> Result<Option<QuotaReport>, Unavailable> {
+        Ok(self.script().quota)
+    }
+
+    async fn evidence_count(&self) -> Result<Option<u64>, Unavailable> {
+        Ok(self.script().evidence)
+    }
+
+    fn set_log_level(&self, level: &str) -> Result<(), String> {
+        self.ask("log level", &level);
+        self.script().set_log_level.clone()
+    }
+}
