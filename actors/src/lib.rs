@@ -1,8 +1,35 @@
-//! The actors of a weir node.
+//! The actors of a weir node: thin shells around the state machines of the crates below.
+//!
+//! [`node::Node`] makes them, watches them and stops them; [`handles`] is how everything outside asks
+//! them. Each file holds one actor and opens with its card: what it owns, receives, sends, its bounds,
+//! what happens on a fault and how it stops.
+//!
+//! ```text
+//!                    ┌─────────── peers ───────────┐
+//!  network ── gossip ──> relay ── records ──> journal
+//!     ^ <── verdicts ──┘ │  ^ <── roots ── membership
+//!                        v  │
+//!            proof pool, prover
+//! ```
+//!
+//! Invariant: no other crate imports actix.
+
 mod clock;
+pub mod handles;
+mod journal;
+mod membership;
+mod metrics;
+mod network;
+pub mod node;
+mod peers;
 pub mod port;
+mod proof_pool;
+mod prover;
+mod relay;
 pub mod supervision;
 pub mod system;
 mod workers;
 
 pub use clock::Clock;
+pub use membership::MembershipReport;
+pub use network::{Meshes, TopicPeers};

@@ -167,16 +167,11 @@ impl<A: Actor> fmt::Debug for Handle<A> {
 }
 
 impl Lease {
-    /// A lease that no guardian watches, for tests of one actor.
-    #[cfg(test)]
-    pub(crate) fn unwatched() -> Self {
-        Self(None)
-    }
-
     /// Tells the guardian that the actor ends because its work is done.
     pub fn finish(&mut self) {
         if let Some(guardian) = self.0.take() {
-            drop(guardian.send(()));
+            // A guardian that is gone watches nothing.
+            let _ = guardian.send(());
         }
     }
 }
@@ -294,7 +289,7 @@ mod tests {
     use super::*;
 
     struct Fragile {
-        _lease: Lease,
+        lease: Lease,
         generation: u32,
     }
 
@@ -338,7 +333,7 @@ mod tests {
         type Result = ();
 
         fn handle(&mut self, _: Finish, ctx: &mut Self::Context) {
-            self._lease.finish();
+            self.lease.finish();
             actix::ActorContext::stop(ctx);
         }
     }
@@ -350,7 +345,7 @@ mod tests {
         let mut generation = 0;
         let factory = move |lease| {
             generation += 1;
-            Ok(Fragile { _lease: lease, generation })
+            Ok(Fragile { lease, generation })
         };
         vacancy.supervise(&actix_rt::Arbiter::current(), faults, factory).await.expect("starts");
         (handle, notices)

@@ -36,9 +36,7 @@ impl<J: Send + 'static> Workers<J> {
         let jobs = Arc::new(Mutex::new(jobs));
         for (number, worker) in workers.into_iter().enumerate() {
             let jobs = Arc::clone(&jobs);
-            thread::Builder::new()
-                .name(format!("{name}-{number}"))
-                .spawn(move || work_off(&jobs, worker))?;
+            thread::Builder::new().name(format!("{name}-{number}")).spawn(move || work_off(&jobs, worker))?;
         }
         Ok(Self { queue })
     }

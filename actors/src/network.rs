@@ -1,0 +1,409 @@
+//! Network actor: owns the libp2p swarm.
+//!
+//! Owns      the [`Network`]; nobody else touches the swarm.
+//! Receives  [`Broadcast`], [`GiveVerdict`], [`Subscribe`], [`Dial`], [`Disconnect`],
+//!           [`RequestMetadata`], [`AskMeshes`], [`RelayStarted`], [`CloseNetwork`].
+//! Sends     [`GossipReceived`] and [`Broadcasted`] to the relay, [`PeerSeen`] to the peer manager.
+//! Bounds    mailbox and window below; while [`GOSSIP_WINDOW`] messages await their verdict the swarm
+//!           is not polled, so the sockets fill and TCP slows the senders: nothing is dropped between
+//!           the socket and the relay.
+//! On fault  the swarm is built anew with the same key and asks the relay for its topics.
+//! Stops     on [`CloseNetwork`]: what is queued for peers leaves, then the connections are closed.
+//!
+//! The swarm is polled by [`Pump`], a future of the actor itself: no task, channel or lock between.
+
+use std::{
+    collections::{BTreeSet, HashSet},
+    pin::Pin,
+    task::{Context as TaskContext, Poll},
+    time::Duration,
+};
+
+use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message, fut::ActorFuture};
+use bytes::Bytes;
+use futures::Stream;
+use weir_core::{PeerAddress, PeerId, PubsubTopic};
+use weir_net::{Acceptance, Event, GossipId, InboundGossip, Network, PublishError};
+use weir_protocols::{
+    peer_manager,
+    relay::{BroadcastError, Ticket},
+};
+use weir_wire::Metadata;
+
+use crate::{
+    metrics::NetworkMetrics,
+    peers::peer_seen,
+    port::{Port, Reply},
+    supervision::{ASKS_IN_FLIGHT, Lease},
+};
+
+/// Messages handed to the relay whose verdict is outstanding. More than the proofs that may be in
+/// flight or parked (protocols::relay's bounds), so that waiting for proofs never stops the swarm
+/// by itself; fewer than the relay's mailbox.
+pub(crate) const GOSSIP_WINDOW: usize = 2048;
+
+/// One place for every verdict, every publish in flight and the control messages beside them.
+const MAILBOX: usize = GOSSIP_WINDOW + ASKS_IN_FLIGHT + 256;
+
+/// Swarm events taken in one go before the mailbox is looked at again.
+const EVENTS_AT_ONCE: usize = 64;
+
+/// How often the peer manager hears the scores: they are shown to operators, while gossipsub acts on
+/// them by itself.
+const SCORE_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Asks for a message to be published.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Broadcast {
+    pub(crate) ticket: Ticket,
+    pub(crate) topic: PubsubTopic,
+    pub(crate) data: Bytes,
+}
+
+/// Tells how a publish ended: the number of peers it was queued to.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Broadcasted {
+    pub(crate) ticket: Ticket,
+    pub(crate) result: Result<usize, BroadcastError>,
+}
+
+/// Hands the relay a message from a peer.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct GossipReceived(pub(crate) InboundGossip);
+
+/// Gives gossipsub the relay's verdict.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct GiveVerdict {
+    pub(crate) id: GossipId,
+    pub(crate) acceptance: Acceptance,
+}
+
+/// Asks for topics to be joined and left.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Subscribe {
+    pub(crate) join: Vec<PubsubTopic>,
+    pub(crate) leave: Vec<PubsubTopic>,
+}
+
+/// Asks for a connection.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Dial(pub(crate) PeerAddress);
+
+/// Asks for a connection to be closed.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Disconnect(pub(crate) PeerId);
+
+/// Asks a peer for its cluster and shards.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct RequestMetadata(pub(crate) PeerId);
+
+/// Tells that the relay was rebuilt: it knows none of the messages handed to the one before.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct RelayStarted;
+
+/// Asks the relay for its topics, since the swarm is new.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct NetworkStarted;
+
+/// Tells the peer manager what happened, and whether a peer was reached.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct PeerSeen {
+    pub(crate) input: peer_manager::Input,
+    pub(crate) outcome: Option<(PeerId, Result<(), String>)>,
+}
+
+/// Asks what only the swarm knows.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct AskMeshes(pub(crate) Reply<Meshes>);
+
+/// The gossipsub state of the joined topics.
+#[derive(Debug, Clone, Default)]
+pub struct Meshes {
+    /// Each joined topic with the peers that subscribe to it and those in its mesh.
+    pub topics: Vec<TopicPeers>,
+    /// The addresses the node listens on, each ending in `/p2p/<id>`.
+    pub listen_addresses: Vec<String>,
+}
+
+/// Peers of one topic.
+#[derive(Debug, Clone)]
+pub struct TopicPeers {
+    /// The topic.
+    pub topic: PubsubTopic,
+    /// Peers that subscribe to it.
+    pub subscribed: Vec<PeerId>,
+    /// Peers in our mesh of it.
+    pub mesh: Vec<PeerId>,
+}
+
+/// Asks to let queued messages leave, close and stop.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct CloseNetwork(pub(crate) Reply<()>);
+
+/// What the network needs from the rest of the node.
+#[derive(Debug, Clone)]
+pub(crate) struct Ports {
+    pub(crate) gossip: Port<GossipReceived>,
+    pub(crate) broadcasted: Port<Broadcasted>,
+    pub(crate) started: Port<NetworkStarted>,
+    pub(crate) peers: Port<PeerSeen>,
+}
+
+pub(crate) struct NetworkActor {
+    network: Network,
+    cluster: weir_core::ClusterId,
+    topics: HashSet<PubsubTopic>,
+    awaiting_verdict: HashSet<GossipId>,
+    ports: Ports,
+    closing: Option<Reply<()>>,
+    metrics: NetworkMetrics,
+    lease: Lease,
+}
+
+impl NetworkActor {
+    pub(crate) fn new(
+        network: Network,
+        cluster: weir_core::ClusterId,
+        ports: Ports,
+        metrics: NetworkMetrics,
+        lease: Lease,
+    ) -> Self {
+        Self {
+            network,
+            cluster,
+            topics: HashSet::new(),
+            awaiting_verdict: HashSet::new(),
+            ports,
+            closing: None,
+            metrics,
+            lease,
+        }
+    }
+
+    fn on_event(&mut self, event: Event) {
+        match event {
+            Event::Gossip(gossip) => self.hand_over(gossip),
+            other => {
+                if let Some(seen) = peer_seen(other) {
+                    self.tell_peers(seen);
+                }
+            }
+        }
+    }
+
+    fn hand_over(&mut self, gossip: InboundGossip) {
+        let id = gossip.id;
+        if self.ports.gossip.tell(GossipReceived(gossip)).is_ok() {
+            self.awaiting_verdict.insert(id);
+        } else {
+            // Only a relay that is being rebuilt refuses: its mailbox holds the whole window.
+            self.metrics.gossip_refused.inc();
+            self.network.report(id, Acceptance::Ignore);
+        }
+    }
+
+    fn tell_peers(&self, seen: PeerSeen) {
+        if self.ports.peers.tell(seen).is_err() {
+            self.metrics.peer_events_lost.inc();
+        }
+    }
+
+    fn scores(&self) -> Vec<(PeerId, f64)> {
+        let peers: BTreeSet<PeerId> =
+            self.topics.iter().flat_map(|&topic| self.network.topic_peers(topic)).collect();
+        let score_of = |peer: PeerId| self.network.peer_score(&peer).map(|score| (peer, score));
+        peers.into_iter().filter_map(score_of).collect()
+    }
+
+    fn announce_shards(&mut self) {
+        let mut shards: Vec<_> = self.topics.iter().map(|topic| topic.shard()).collect();
+        shards.sort_unstable();
+        self.network.set_metadata(Metadata { cluster: Some(self.cluster), shards });
+    }
+
+    fn meshes(&self) -> Meshes {
+        let topics: Vec<TopicPeers> = self
+            .topics
+            .iter()
+            .map(|&topic| TopicPeers {
+                topic,
+                subscribed: self.network.topic_peers(topic),
+                mesh: self.network.mesh_peers(topic),
+            })
+            .collect();
+        Meshes { topics, listen_addresses: self.network.listen_addresses() }
+    }
+
+    fn closed(&mut self, ctx: &mut Context<Self>) {
+        if let Some(reply) = self.closing.take() {
+            reply.give(());
+        }
+        self.lease.finish();
+        ctx.stop();
+    }
+}
+
+impl Actor for NetworkActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(MAILBOX);
+        ctx.spawn(Pump);
+        ctx.run_interval(SCORE_INTERVAL, |actor, _| {
+            let input = peer_manager::Input::Scores(actor.scores());
+            actor.tell_peers(PeerSeen { input, outcome: None });
+        });
+        self.announce_shards();
+        // At the first start the relay does not exist yet; it subscribes when it starts.
+        drop(self.ports.started.tell(NetworkStarted));
+    }
+}
+
+/// Polls the swarm inside the actor's own task: a handler that queued something is followed by a
+/// poll, without a wake-up.
+struct Pump;
+
+impl ActorFuture<NetworkActor> for Pump {
+    type Output = ();
+
+    fn poll(
+        self: Pin<&mut Self>,
+        actor: &mut NetworkActor,
+        ctx: &mut Context<NetworkActor>,
+        task: &mut TaskContext<'_>,
+    ) -> Poll<()> {
+        for _ in 0..EVENTS_AT_ONCE {
+            // A verdict arrives through the mailbox, and that wakes this task.
+            if actor.awaiting_verdict.len() >= GOSSIP_WINDOW && actor.closing.is_none() {
+                return Poll::Pending;
+            }
+            match Pin::new(&mut actor.network).poll_next(task) {
+                Poll::Ready(Some(event)) => actor.on_event(event),
+                // The stream ends when a closing network has let everything leave.
+                Poll::Ready(None) => {
+                    actor.closed(ctx);
+                    return Poll::Ready(());
+                }
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        task.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+/// What a refused publish means to the relay. Nothing was sent in any of these cases.
+fn broadcast_error(error: PublishError) -> BroadcastError {
+    match error {
+        PublishError::NoPeers(_) => BroadcastError::NoPeers,
+        PublishError::Duplicate => BroadcastError::Duplicate,
+        PublishError::TooLarge { .. } => BroadcastError::TooLarge,
+        PublishError::ForeignTopic(_) => BroadcastError::NotSubscribed,
+        PublishError::QueuesFull(_) | PublishError::Closing => BroadcastError::QueuesFull,
+    }
+}
+
+impl Handler<Broadcast> for NetworkActor {
+    type Result = ();
+
+    fn handle(&mut self, Broadcast { ticket, topic, data }: Broadcast, _: &mut Self::Context) {
+        let result =
+            self.network.publish(topic, data).map(|published| published.peers).map_err(broadcast_error);
+        // The relay's mailbox has a place for every publish in flight.
+        drop(self.ports.broadcasted.tell(Broadcasted { ticket, result }));
+    }
+}
+
+impl Handler<GiveVerdict> for NetworkActor {
+    type Result = ();
+
+    fn handle(&mut self, GiveVerdict { id, acceptance }: GiveVerdict, _: &mut Self::Context) {
+        if self.awaiting_verdict.remove(&id) {
+            self.network.report(id, acceptance);
+        }
+    }
+}
+
+impl Handler<Subscribe> for NetworkActor {
+    type Result = ();
+
+    fn handle(&mut self, Subscribe { join, leave }: Subscribe, _: &mut Self::Context) {
+        for topic in join {
+            match self.network.subscribe(topic) {
+                Ok(_) => {
+                    self.topics.insert(topic);
+                }
+                Err(error) => tracing::warn!(%topic, %error, "topic could not be joined"),
+            }
+        }
+        for topic in leave {
+            self.network.unsubscribe(topic);
+            self.topics.remove(&topic);
+        }
+        self.announce_shards();
+    }
+}
+
+impl Handler<Dial> for NetworkActor {
+    type Result = ();
+
+    fn handle(&mut self, Dial(address): Dial, _: &mut Self::Context) {
+        self.network.dial(&address);
+    }
+}
+
+impl Handler<Disconnect> for NetworkActor {
+    type Result = ();
+
+    fn handle(&mut self, Disconnect(peer): Disconnect, _: &mut Self::Context) {
+        self.network.disconnect(&peer);
+    }
+}
+
+impl Handler<RequestMetadata> for NetworkActor {
+    type Result = ();
+
+    fn handle(&mut self, RequestMetadata(peer): RequestMetadata, _: &mut Self::Context) {
+        self.network.request_metadata(&peer);
+    }
+}
+
+impl Handler<RelayStarted> for NetworkActor {
+    type Result = ();
+
+    fn handle(&mut self, _: RelayStarted, _: &mut Self::Context) {
+        for id in std::mem::take(&mut self.awaiting_verdict) {
+            self.network.report(id, Acceptance::Ignore);
+        }
+    }
+}
+
+impl Handler<AskMeshes> for NetworkActor {
+    type Result = ();
+
+    fn handle(&mut self, AskMeshes(reply): AskMeshes, _: &mut Self::Context) {
+        reply.give(self.meshes());
+    }
+}
+
+impl Handler<CloseNetwork> for NetworkActor {
+    type Result = ();
+
+    fn handle(&mut self, CloseNetwork(reply): CloseNetwork, _: &mut Self::Context) {
+        self.network.begin_close();
+        self.closing = Some(reply);
+    }
+}

@@ -1,0 +1,496 @@
+//! The root: makes the actors in the order that their ports need, watches them, stops them in the
+//! order of the flow.
+//!
+//! ```text
+//!  start   journal ─ relay ─ network ─ peers ─ membership     (each finds its receivers there)
+//!  stop    relay (publishes finish) ─ network (queues leave) ─ journal (everything is written)
+//! ```
+
+use std::{io, sync::Arc, time::Duration};
+
+use actix::{Actor, Context, Handler, Message, dev::ToEnvelope};
+use actix_rt::{Arbiter, ArbiterHandle};
+use prometheus_client::registry::Registry;
+use tokio::sync::{mpsc, watch};
+use weir_core::{ClusterId, ContentTopic, PeerAddress, PeerId, PubsubTopic};
+use weir_membership::{Ledger, LedgerError};
+use weir_net::Network;
+use weir_protocols::{
+    peer_manager,
+    relay::{self, MessageCache, Relay},
+};
+use weir_rln::{
+    Epoch, EpochLength, Identity, IdentityCommitment, Nullifier, ProveError, Share, ShareX, ShareY, Verifier,
+    VerifyingKeyError,
+};
+use weir_storage::{NullifierRecord, QuotaStore, StateStore, StoreError};
+
+use crate::{
+    Clock,
+    handles::{NodeHandles, PeersHandle, QuotaWatch, RelayHandle, StatusHandle},
+    journal::{self, DrainJournal, JournalActor},
+    membership::{self, MembershipActor},
+    metrics::{ActorLabel, Metrics},
+    network::{self, CloseNetwork, NetworkActor},
+    peers::{self, PeersActor},
+    port::Reply,
+    proof_pool,
+    prover::{self, Member},
+    relay::{self as relay_actor, DrainRelay, RelayActor, RlnPorts},
+    supervision::{FactoryError, Fault, Handle, Vacancy},
+    system::Arbiters,
+};
+
+/// Fault notices that may wait for the root: more than the budgets of all actors together.
+const FAULT_NOTICES: usize = 128;
+
+/// What a node is made of.
+#[expect(missing_debug_implementations, reason = "holds the node's key")]
+pub struct Settings {
+    /// The libp2p side.
+    pub network: weir_net::Config,
+    /// Validation and limits of the relay.
+    pub relay: relay::Config,
+    /// Topics joined at the start.
+    pub topics: Vec<PubsubTopic>,
+    /// Content topics kept for REST from the start.
+    pub content_topics: Vec<ContentTopic>,
+    /// Messages kept for REST, all topics together.
+    pub cache_capacity: usize,
+    /// Peers to stay connected to.
+    pub static_nodes: Vec<PeerAddress>,
+    /// What outlives the process.
+    pub store: StateStore,
+    /// Rate limiting; none when messages carry no proofs.
+    pub rln: Option<RlnSettings>,
+    /// The clock.
+    pub clock: Clock,
+}
+
+/// Opens the ledger, again after a fault.
+pub type OpenLedger = Arc<dyn Fn() -> Result<Box<dyn Ledger>, LedgerError> + Send + Sync>;
+
+/// What a rate-limited relay is made of.
+#[expect(missing_debug_implementations, reason = "holds a secret")]
+pub struct RlnSettings {
+    /// Opens the ledger of memberships.
+    pub open_ledger: OpenLedger,
+    /// Threads that check proofs, at least 1.
+    pub verifier_threads: usize,
+    /// The node's own membership; without one it judges but cannot publish.
+    pub member: Option<MemberSettings>,
+}
+
+/// The node's own membership.
+#[expect(missing_debug_implementations, reason = "holds a secret")]
+pub struct MemberSettings {
+    /// Who publishes.
+    pub identity: Identity,
+    /// The message ids already given away.
+    pub quota: QuotaStore,
+}
+
+/// Why a node does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A thread could not be started.
+    #[error("no thread could be started: {0}")]
+    Thread(#[from] io::Error),
+    /// The keys of the circuit are not usable.
+    #[error("the RLN keys could not be loaded: {0}")]
+    VerifyingKey(#[from] VerifyingKeyError),
+    /// The proving key is not usable.
+    #[error("the RLN keys could not be loaded: {0}")]
+    ProvingKey(#[from] ProveError),
+    /// The state store cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// An actor could not be made: a port in use, an unreadable ledger.
+    #[error("{0}")]
+    Actor(FactoryError),
+}
+
+/// Why a node stopped by itself.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{actor} failed {count} times in a minute and is given up")]
+pub struct GivenUp {
+    /// Which actor.
+    pub actor: &'static str,
+    /// How often.
+    pub count: usize,
+}
+
+/// What a stop could not finish in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum DrainError {
+    /// Publishes were still waiting for their proof.
+    #[error("the relay did not finish its publishes in time")]
+    Relay,
+    /// Messages were still queued for peers.
+    #[error("the network did not send everything in time")]
+    Network,
+    /// Records were not written.
+    #[error("the state store could not be written to the end")]
+    Journal,
+}
+
+/// A running node.
+#[expect(missing_debug_implementations, reason = "nothing of it is worth printing")]
+pub struct Node {
+    peer_id: PeerId,
+    handles: NodeHandles,
+    relay: Handle<RelayActor>,
+    network: Handle<NetworkActor>,
+    journal: Handle<JournalActor>,
+    faults: mpsc::Receiver<Fault>,
+    metrics: Metrics,
+    arbiters: [Arbiter; 2],
+}
+
+/// Places that wait for their actors, so that ports can point both ways.
+struct Places {
+    journal: Vacancy<JournalActor>,
+    relay: Vacancy<RelayActor>,
+    network: Vacancy<NetworkActor>,
+    peers: Vacancy<PeersActor>,
+    membership: Vacancy<MembershipActor>,
+}
+
+impl Node {
+    /// Starts every actor; returns when the node listens and knows its group.
+    pub async fn start(
+        arbiters: &Arbiters,
+        settings: Settings,
+        registry: &mut Registry,
+    ) -> Result<Self, StartError> {
+        let metrics = Metrics::register(registry);
+        let Settings {
+            network,
+            relay,
+            topics,
+            content_topics,
+            cache_capacity,
+            static_nodes,
+            store,
+            rln,
+            clock,
+        } = settings;
+        // One thread for the message path, where a hop between actors then costs 0.1 µs; one for what
+        // waits for the disk.
+        let (front, back) = (arbiters.start(), arbiters.start());
+        let (notices, faults) = mpsc::channel(FAULT_NOTICES);
+        let places = Places {
+            journal: Vacancy::new("journal"),
+            relay: Vacancy::new("relay"),
+            network: Vacancy::new("network"),
+            peers: Vacancy::new("peers"),
+            membership: Vacancy::new("membership"),
+        };
+        let (relay_handle, network_handle) = (places.relay.handle(), places.network.handle());
+        let (peers_handle, journal_handle) = (places.peers.handle(), places.journal.handle());
+        let membership_handle = rln.as_ref().map(|_| places.membership.handle());
+        let epoch_length = relay.rln.as_ref().map(|rln| rln.epoch_length);
+
+        start_journal(places.journal, &back.handle(), &notices, &store, epoch_length, &clock, &metrics)
+            .await?;
+
+        let (standing, standing_seen) = watch::channel(None);
+        let (used, used_seen) = watch::channel(None);
+        let quota = epoch_length.map(|epoch_length| QuotaWatch {
+            epoch_length,
+            standing: standing_seen.clone(),
+            used: used_seen,
+        });
+        let is_member = rln.as_ref().is_some_and(|rln| rln.member.is_some());
+        let (rln_ports, ledger) = match rln {
+            None => (None, None),
+            Some(settings) => {
+                let RlnSettings { open_ledger, verifier_threads, member } = settings;
+                let ours = member.as_ref().map(|member| member.identity.commitment());
+                let verifier = Arc::new(Verifier::load()?);
+                let check =
+                    proof_pool::start(&verifier, verifier_threads, &relay_handle.port(), &metrics.proofs)?;
+                let prove = match (member, relay.rln) {
+                    (Some(member), Some(limits)) => {
+                        let member = Member::new(member, limits, standing_seen, used, clock.clone())?;
+                        Some(prover::start(member, relay_handle.port(), &metrics.proofs)?)
+                    }
+                    _ => None,
+                };
+                let ports = RlnPorts {
+                    check,
+                    prove,
+                    poll_ledger: places.membership.handle().port(),
+                    announce_roots: places.membership.handle().port(),
+                };
+                (Some(ports), Some((open_ledger, ours)))
+            }
+        };
+
+        let ports = relay_actor::Ports {
+            verdicts: network_handle.port(),
+            broadcasts: network_handle.port(),
+            subscriptions: network_handle.port(),
+            started: network_handle.port(),
+            journal_nullifiers: journal_handle.port(),
+            journal_evidence: journal_handle.port(),
+            rln: rln_ports,
+        };
+        let cluster = network.cluster;
+        let autosharding = relay.autosharding;
+        start_relay(
+            places.relay,
+            &front.handle(),
+            &notices,
+            RelaySeed { config: relay, topics, content_topics, cache_capacity, store: store.clone() },
+            ports,
+            &clock,
+            &metrics,
+        )
+        .await?;
+
+        if let Some((open_ledger, ours)) = ledger {
+            let ports = membership::Ports { roots: relay_handle.port(), standing };
+            start_membership(places.membership, &back.handle(), &notices, open_ledger, ours, ports, &metrics)
+                .await?;
+        }
+
+        let ports = network::Ports {
+            gossip: relay_handle.port(),
+            broadcasted: relay_handle.port(),
+            started: relay_handle.port(),
+            peers: peers_handle.port(),
+        };
+        let first =
+            Network::new(network.clone(), registry).map_err(|error| StartError::Actor(error.into()))?;
+        let (peer_id, max_connections) = (first.local_peer().clone(), network.max_connections);
+        start_network(places.network, &front.handle(), &notices, first, network, ports, &metrics).await?;
+
+        let peer_config = peer_config(peer_id.clone(), cluster, max_connections);
+        let ports = peers::Ports {
+            dial: network_handle.port(),
+            disconnect: network_handle.port(),
+            metadata: network_handle.port(),
+            remember: journal_handle.port(),
+            forget: journal_handle.port(),
+        };
+        let known = peers::Known { config: peer_config, static_nodes, store };
+        start_peers(places.peers, &front.handle(), &notices, known, ports, &clock).await?;
+
+        let handles = NodeHandles {
+            relay: RelayHandle { relay: relay_handle.clone(), autosharding, clock: clock.clone() },
+            peers: PeersHandle { peers: peers_handle, network: network_handle.clone() },
+            status: StatusHandle {
+                membership: membership_handle,
+                journal: journal_handle.clone(),
+                quota: quota.filter(|_| is_member),
+                clock,
+            },
+        };
+        Ok(Self {
+            peer_id,
+            handles,
+            relay: relay_handle,
+            network: network_handle,
+            journal: journal_handle,
+            faults,
+            metrics,
+            arbiters: [front, back],
+        })
+    }
+
+    /// Who the node is.
+    pub const fn peer_id(&self) -> &PeerId {
+        &self.peer_id
+    }
+
+    /// Where to ask.
+    pub const fn handles(&self) -> &NodeHandles {
+        &self.handles
+    }
+
+    /// Resolves when an actor has spent its budget and the node must stop.
+    pub async fn given_up(&mut self) -> GivenUp {
+        loop {
+            match self.faults.recv().await {
+                Some(fault) => {
+                    self.metrics.faults.get_or_create(&ActorLabel::new(fault.actor)).inc();
+                    if fault.fatal {
+                        return GivenUp { actor: fault.actor, count: fault.count };
+                    }
+                }
+                // Guardians that finished in order hold no sender any more; nothing can be given up.
+                None => std::future::pending::<()>().await,
+            }
+        }
+    }
+
+    /// Stops in the order of the flow. What was accepted leaves, unless it takes longer than
+    /// `patience`; then the rest is dropped and the error says where.
+    pub async fn drain(self, patience: Duration) -> Result<(), DrainError> {
+        let deadline = tokio::time::Instant::now() + patience;
+        let relay = finished(&self.relay, deadline, DrainRelay).await.map_err(|()| DrainError::Relay);
+        let network = finished(&self.network, deadline, CloseNetwork).await.map_err(|()| DrainError::Network);
+        // The journal gets its turn whatever happened above: what it holds costs one write.
+        let written = finished(&self.journal, deadline, DrainJournal).await;
+        let journal = if written == Ok(true) { Ok(()) } else { Err(DrainError::Journal) };
+        for arbiter in self.arbiters {
+            arbiter.stop();
+        }
+        relay.and(network).and(journal)
+    }
+}
+
+async fn finished<A, M, R>(
+    handle: &Handle<A>,
+    deadline: tokio::time::Instant,
+    question: impl FnOnce(Reply<R>) -> M,
+) -> Result<R, ()>
+where
+    A: Actor<Context = Context<A>> + Handler<M>,
+    M: Message<Result = ()> + Send + 'static,
+    Context<A>: ToEnvelope<A, M>,
+{
+    let patience = deadline.saturating_duration_since(tokio::time::Instant::now());
+    handle.ask(patience, question).await.map_err(drop)
+}
+
+async fn start_journal(
+    place: Vacancy<JournalActor>,
+    arbiter: &ArbiterHandle,
+    notices: &mpsc::Sender<Fault>,
+    store: &StateStore,
+    epoch_length: Option<EpochLength>,
+    clock: &Clock,
+    metrics: &Metrics,
+) -> Result<(), StartError> {
+    let (store, clock, metrics) = (store.clone(), clock.clone(), metrics.journal.clone());
+    let factory = move |lease| {
+        Ok(JournalActor::new(store.clone(), epoch_length, clock.clone(), metrics.clone(), lease))
+    };
+    place.supervise(arbiter, notices.clone(), factory).await.map_err(StartError::Actor)
+}
+
+/// What the relay is made of, again after a fault.
+struct RelaySeed {
+    config: relay::Config,
+    topics: Vec<PubsubTopic>,
+    content_topics: Vec<ContentTopic>,
+    cache_capacity: usize,
+    store: StateStore,
+}
+
+impl RelaySeed {
+    /// The relay with the topics of the start and the nullifiers on disk, and its cache.
+    fn grow(&self, clock: &Clock) -> Result<(Relay, MessageCache), FactoryError> {
+        let mut relay = Relay::new(self.config.clone());
+        let mut cache = MessageCache::new(self.cache_capacity);
+        for &topic in &self.topics {
+            relay.subscribe(topic)?;
+            cache.subscribe(topic);
+        }
+        for topic in &self.content_topics {
+            relay.subscribe_content(topic)?;
+            cache.subscribe_content(topic.clone());
+        }
+        if let Some(rln) = &self.config.rln {
+            let oldest = journal::oldest_kept(rln.epoch_length, clock.now());
+            let records = self.store.nullifiers_from(oldest.number())?;
+            let restored = relay.restore_nullifiers(records.iter().filter_map(restored_share));
+            tracing::debug!(restored, "nullifiers were read back");
+        }
+        Ok((relay, cache))
+    }
+}
+
+/// A record that was damaged in a way checksums miss is skipped: it could only fail to match.
+fn restored_share(record: &NullifierRecord) -> Option<(Epoch, Nullifier, Share)> {
+    let nullifier = Nullifier::from_bytes(&record.nullifier).ok()?;
+    let share =
+        Share { x: ShareX::from_bytes(&record.share_x).ok()?, y: ShareY::from_bytes(&record.share_y).ok()? };
+    Some((Epoch::new(record.epoch), nullifier, share))
+}
+
+async fn start_relay(
+    place: Vacancy<RelayActor>,
+    arbiter: &ArbiterHandle,
+    notices: &mpsc::Sender<Fault>,
+    seed: RelaySeed,
+    ports: relay_actor::Ports,
+    clock: &Clock,
+    metrics: &Metrics,
+) -> Result<(), StartError> {
+    let (clock, metrics) = (clock.clone(), metrics.relay.clone());
+    let factory = move |lease| {
+        let (relay, cache) = seed.grow(&clock)?;
+        Ok(RelayActor::new(relay, cache, ports.clone(), clock.clone(), metrics.clone(), lease))
+    };
+    place.supervise(arbiter, notices.clone(), factory).await.map_err(StartError::Actor)
+}
+
+async fn start_membership(
+    place: Vacancy<MembershipActor>,
+    arbiter: &ArbiterHandle,
+    notices: &mpsc::Sender<Fault>,
+    open_ledger: OpenLedger,
+    ours: Option<IdentityCommitment>,
+    ports: membership::Ports,
+    metrics: &Metrics,
+) -> Result<(), StartError> {
+    let metrics = metrics.membership.clone();
+    let factory = move |lease| {
+        let ledger = open_ledger()?;
+        MembershipActor::new(ledger, ours, ports.clone(), metrics.clone(), lease)
+    };
+    place.supervise(arbiter, notices.clone(), factory).await.map_err(StartError::Actor)
+}
+
+async fn start_network(
+    place: Vacancy<NetworkActor>,
+    arbiter: &ArbiterHandle,
+    notices: &mpsc::Sender<Fault>,
+    first: Network,
+    config: weir_net::Config,
+    ports: network::Ports,
+    metrics: &Metrics,
+) -> Result<(), StartError> {
+    let metrics = metrics.network.clone();
+    let mut first = Some(first);
+    let factory = move |lease| {
+        let network = match first.take() {
+            Some(network) => network,
+            // The instruments of the first swarm stay the registered ones; a rebuilt swarm counts
+            // into a registry that nobody reads.
+            None => Network::new(config.clone(), &mut Registry::default())?,
+        };
+        Ok(NetworkActor::new(network, config.cluster, ports.clone(), metrics.clone(), lease))
+    };
+    place.supervise(arbiter, notices.clone(), factory).await.map_err(StartError::Actor)
+}
+
+/// nwaku's shares (waku-wire 11.1): half of the connections are for relay, a third of these
+/// outgoing; five times as many peers are remembered as can be connected.
+fn peer_config(local_peer: PeerId, cluster: ClusterId, max_connections: u32) -> peer_manager::Config {
+    let connections = usize::try_from(max_connections).unwrap_or(usize::MAX);
+    let target_outbound = connections.div_ceil(2).div_ceil(3);
+    peer_manager::Config {
+        local_peer,
+        cluster,
+        target_outbound,
+        max_inbound: connections.saturating_sub(target_outbound),
+        capacity: connections.saturating_mul(5),
+    }
+}
+
+async fn start_peers(
+    place: Vacancy<PeersActor>,
+    arbiter: &ArbiterHandle,
+    notices: &mpsc::Sender<Fault>,
+    known: peers::Known,
+    ports: peers::Ports,
+    clock: &Clock,
+) -> Result<(), StartError> {
+    let clock = clock.clone();
+    let factory = move |lease| PeersActor::new(&known, ports.clone(), clock.clone(), lease);
+    place.supervise(arbiter, notices.clone(), factory).await.map_err(StartError::Actor)
+}

@@ -1,0 +1,73 @@
+//! Proof pool: checks Groth16 proofs on threads of its own.
+//!
+//! Owns      the verifier and its threads; no state of the relay.
+//! Receives  [`CheckProof`] through a bounded queue; a full queue gives the job back and the relay
+//!           sheds it.
+//! Sends     [`ProofChecked`], exactly one for each job taken.
+//! On fault  a panic of the verifier is the outcome `Failed` of that job; the thread goes on.
+//! Stops     when the last port to it is dropped.
+
+use std::{
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Instant,
+};
+
+use actix::Message;
+use weir_protocols::relay::{JobId, ProofOutcome};
+use weir_rln::{ProofClaim, Verifier};
+
+use crate::{metrics::ProofMetrics, port::Port, workers::Workers};
+
+/// Proofs that may wait: what the relay lets be in flight (`relay::Config::proof_units`). At 1.4 ms a
+/// proof the last one waits 1.4 s on one thread, well inside the 5 s the relay waits and the
+/// six heartbeats in which gossipsub wants a verdict.
+pub(crate) const QUEUE: usize = 1024;
+
+/// Asks for one proof to be checked.
+#[derive(Debug)]
+pub(crate) struct CheckProof {
+    pub(crate) id: JobId,
+    pub(crate) claim: ProofClaim,
+}
+
+/// Tells what a check found.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct ProofChecked {
+    pub(crate) id: JobId,
+    pub(crate) outcome: ProofOutcome,
+}
+
+/// Starts `threads` threads that share `verifier`.
+pub(crate) fn start(
+    verifier: &Arc<Verifier>,
+    threads: usize,
+    outcomes: &Port<ProofChecked>,
+    metrics: &ProofMetrics,
+) -> io::Result<Port<CheckProof>> {
+    let worker = || {
+        let (verifier, outcomes, metrics) = (Arc::clone(verifier), outcomes.clone(), metrics.clone());
+        move |CheckProof { id, claim }: CheckProof| {
+            let started = Instant::now();
+            let outcome = check(&verifier, &claim);
+            metrics.verification.observe(started.elapsed().as_secs_f64());
+            // The relay's mailbox has a place for every job of this queue; when the relay is being
+            // rebuilt it has forgotten the job.
+            drop(outcomes.tell(ProofChecked { id, outcome }));
+        }
+    };
+    Ok(Workers::start("weir-verify", QUEUE, (0..threads.max(1)).map(|_| worker()).collect())?.port())
+}
+
+fn check(verifier: &Verifier, claim: &ProofClaim) -> ProofOutcome {
+    match catch_unwind(AssertUnwindSafe(|| verifier.verify(claim))) {
+        Ok(true) => ProofOutcome::Valid,
+        Ok(false) => ProofOutcome::Invalid,
+        Err(_) => {
+            tracing::error!("the verifier panicked");
+            ProofOutcome::Failed
+        }
+    }
+}

@@ -1,0 +1,483 @@
+//! Relay actor: judges every message and knows which topics are served.
+//!
+//! Owns      the relay's state machine (quota of peers, validation, nullifier log, publishes under
+//!           way) and the cache that REST reads.
+//! Receives  [`GossipReceived`], [`ProofChecked`], [`Proved`], [`Broadcasted`], [`RootsChanged`],
+//!           [`Publish`], [`ChangeTopics`], [`ChangeContentTopics`], [`TakeMessages`],
+//!           [`NetworkStarted`], [`DrainRelay`].
+//! Sends     verdicts and publishes to the network, proofs to the pool and the prover, records to the
+//!           journal.
+//! Bounds    mailbox: a place for everything that may be in flight towards it, so that nothing that was
+//!           taken elsewhere is refused here.
+//! On fault  rebuilt from its configuration and the nullifiers on disk; publishes under way are
+//!           answered by silence and time out; the network takes back the messages it handed over.
+//! Stops     on [`DrainRelay`]: publishes under way are finished, then it replies.
+//!
+//! The shell decides nothing: it turns messages into [`Input`]s and performs [`Effect`]s.
+
+use std::{collections::HashMap, time::Duration};
+
+use actix::{Actor, AsyncContext, Context, Handler, Message, SpawnHandle};
+use weir_core::{ContentTopic, PubsubTopic, Timestamp, WakuMessage};
+use weir_net::{Acceptance, GossipId as NetworkGossipId};
+use weir_protocols::relay::{
+    self, Content, Effect, Gossip, GossipId, Input, JobId, MessageCache, ProofOutcome, ProofRefusal,
+    PublishError, Published, Relay, SubscribeError, Ticket, Verdict,
+};
+use weir_rln::{Evidence, ProofClaim};
+use weir_storage::{EvidenceRecord, NullifierRecord};
+
+use crate::{
+    Clock,
+    journal::{RecordEvidence, RecordNullifier},
+    membership::{AnnounceRoots, Poll, RootsChanged},
+    metrics::RelayMetrics,
+    network::{
+        Broadcast, Broadcasted, GOSSIP_WINDOW, GiveVerdict, GossipReceived, NetworkStarted, RelayStarted,
+        Subscribe,
+    },
+    port::{Port, Reply},
+    proof_pool::{self, CheckProof, ProofChecked},
+    prover::{self, Prove, Proved},
+    supervision::{ASKS_IN_FLIGHT, Lease},
+};
+
+/// A place for every gossip message under way, every answer of the pool and the prover, every
+/// question and the answer to every publish among them, and the rare rest.
+const MAILBOX: usize = GOSSIP_WINDOW + proof_pool::QUEUE + prover::QUEUE + 2 * ASKS_IN_FLIGHT + 64;
+
+/// How long a publish waits for its proof: the relay's own deadline for publishes.
+const PROOF_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Asks for a message to be published; its timestamp is set.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Publish {
+    pub(crate) topic: PubsubTopic,
+    pub(crate) message: WakuMessage,
+    pub(crate) reply: Reply<Result<Published, PublishError>>,
+}
+
+/// Asks for pubsub topics to be served or given up, by the node and by the cache.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct ChangeTopics {
+    pub(crate) join: Vec<PubsubTopic>,
+    pub(crate) leave: Vec<PubsubTopic>,
+    pub(crate) reply: Reply<Result<(), SubscribeError>>,
+}
+
+/// Asks for content topics, and the shards that carry them, to be served or given up.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct ChangeContentTopics {
+    pub(crate) join: Vec<ContentTopic>,
+    pub(crate) leave: Vec<ContentTopic>,
+    pub(crate) reply: Reply<Result<(), SubscribeError>>,
+}
+
+/// Whose messages are asked for.
+#[derive(Debug, Clone)]
+pub(crate) enum CacheKey {
+    Pubsub(PubsubTopic),
+    Content(ContentTopic),
+}
+
+/// Takes the cached messages of a topic; none when the topic is not subscribed.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct TakeMessages {
+    pub(crate) key: CacheKey,
+    pub(crate) reply: Reply<Option<Vec<WakuMessage>>>,
+}
+
+/// Refuses new publishes, and answers when those under way are finished.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct DrainRelay(pub(crate) Reply<()>);
+
+/// What the relay needs from the rest of the node.
+#[derive(Clone)]
+pub(crate) struct Ports {
+    pub(crate) verdicts: Port<GiveVerdict>,
+    pub(crate) broadcasts: Port<Broadcast>,
+    pub(crate) subscriptions: Port<Subscribe>,
+    pub(crate) started: Port<RelayStarted>,
+    pub(crate) journal_nullifiers: Port<RecordNullifier>,
+    pub(crate) journal_evidence: Port<RecordEvidence>,
+    /// What only a rate-limited relay needs.
+    pub(crate) rln: Option<RlnPorts>,
+}
+
+/// The ports of a rate-limited relay.
+#[derive(Clone)]
+pub(crate) struct RlnPorts {
+    pub(crate) check: Port<CheckProof>,
+    pub(crate) prove: Option<Port<Prove>>,
+    pub(crate) poll_ledger: Port<Poll>,
+    pub(crate) announce_roots: Port<AnnounceRoots>,
+}
+
+pub(crate) struct RelayActor {
+    relay: Relay,
+    cache: MessageCache,
+    /// The network's own names of the messages under way.
+    gossip_ids: HashMap<GossipId, NetworkGossipId>,
+    next_gossip_id: u64,
+    next_ticket: u64,
+    waiting: HashMap<Ticket, Reply<Result<Published, PublishError>>>,
+    effects: Vec<Effect>,
+    timer: Option<(Timestamp, SpawnHandle)>,
+    draining: Vec<Reply<()>>,
+    ports: Ports,
+    clock: Clock,
+    metrics: RelayMetrics,
+    _lease: Lease,
+}
+
+impl RelayActor {
+    pub(crate) fn new(
+        relay: Relay,
+        cache: MessageCache,
+        ports: Ports,
+        clock: Clock,
+        metrics: RelayMetrics,
+        lease: Lease,
+    ) -> Self {
+        Self {
+            relay,
+            cache,
+            gossip_ids: HashMap::new(),
+            next_gossip_id: 0,
+            next_ticket: 0,
+            waiting: HashMap::new(),
+            effects: Vec::new(),
+            timer: None,
+            draining: Vec::new(),
+            ports,
+            clock,
+            metrics,
+            _lease: lease,
+        }
+    }
+
+    fn step(&mut self, input: Input, ctx: &mut Context<Self>) {
+        let now = self.clock.now();
+        let mut effects = std::mem::take(&mut self.effects);
+        self.relay.handle(input, now, &mut effects);
+        for effect in effects.drain(..) {
+            self.perform(effect, ctx);
+        }
+        self.effects = effects;
+        self.arm_timer(now, ctx);
+        self.metrics.under_way.set(i64::try_from(self.gossip_ids.len()).unwrap_or(i64::MAX));
+        if !self.draining.is_empty() && self.relay.is_idle() {
+            for reply in self.draining.drain(..) {
+                reply.give(());
+            }
+        }
+    }
+
+    fn perform(&mut self, effect: Effect, ctx: &mut Context<Self>) {
+        match effect {
+            Effect::Verdict { id, verdict } => self.give_verdict(id, verdict),
+            Effect::VerifyProof { id, claim, .. } => self.check_proof(id, claim, ctx),
+            Effect::Prove { ticket, epoch, signal, .. } => {
+                let not_after = self.clock.now().saturating_add(PROOF_PATIENCE);
+                self.prove(Prove { ticket, epoch, signal, not_after }, ctx);
+            }
+            Effect::Broadcast { ticket, topic, message } => {
+                let data = weir_wire::encode_message(&message);
+                // The network's mailbox has a place for every publish in flight.
+                if self.ports.broadcasts.tell(Broadcast { ticket, topic, data }).is_err() {
+                    self.metrics.network_refused.inc();
+                }
+            }
+            Effect::Deliver(accepted) => {
+                self.metrics.delivered(&accepted);
+                self.cache.add(&accepted);
+            }
+            Effect::RecordNullifier { epoch, nullifier, share } => {
+                let record = NullifierRecord {
+                    epoch: epoch.number(),
+                    nullifier: nullifier.to_bytes(),
+                    share_x: share.x.to_bytes(),
+                    share_y: share.y.to_bytes(),
+                };
+                if self.ports.journal_nullifiers.tell(RecordNullifier(record)).is_err() {
+                    self.metrics.journal_refused.inc();
+                }
+            }
+            Effect::RecordEvidence(evidence) => self.record_evidence(&evidence),
+            Effect::RefreshRoots => {
+                if let Some(rln) = &self.ports.rln {
+                    drop(rln.poll_ledger.tell(Poll));
+                }
+            }
+            Effect::Answer { ticket, result } => {
+                self.metrics.published(&result);
+                if let Some(reply) = self.waiting.remove(&ticket) {
+                    reply.give(result);
+                }
+            }
+        }
+    }
+}
+
+impl RelayActor {
+    fn check_proof(&self, id: JobId, claim: ProofClaim, ctx: &mut Context<Self>) {
+        let Some(rln) = &self.ports.rln else { return };
+        if rln.check.tell(CheckProof { id, claim }).is_err() {
+            self.metrics.proofs_shed.inc();
+            ctx.notify(ProofChecked { id, outcome: ProofOutcome::Shed });
+        }
+    }
+
+    fn prove(&self, job: Prove, ctx: &mut Context<Self>) {
+        let prover = self.ports.rln.as_ref().and_then(|rln| rln.prove.as_ref());
+        let ticket = job.ticket;
+        let refusal = match prover.map(|prover| prover.tell(job)) {
+            Some(Ok(())) => return,
+            Some(Err(_)) => ProofRefusal::Overloaded,
+            None => ProofRefusal::NoMembership,
+        };
+        ctx.notify(Proved { ticket, result: Err(refusal) });
+    }
+
+    fn record_evidence(&self, evidence: &Evidence) {
+        tracing::warn!(
+            commitment = %evidence.commitment,
+            epoch = evidence.epoch.number(),
+            "a member broke its quota; its secret was recovered"
+        );
+        let record = EvidenceRecord {
+            epoch: evidence.epoch.number(),
+            root: evidence.root.to_bytes(),
+            nullifier: evidence.nullifier.to_bytes(),
+            share_x_1: evidence.first.x.to_bytes(),
+            share_y_1: evidence.first.y.to_bytes(),
+            share_x_2: evidence.second.x.to_bytes(),
+            share_y_2: evidence.second.y.to_bytes(),
+            commitment: evidence.commitment.to_bytes(),
+            secret: evidence.secret.to_bytes(),
+            seen_at: self.clock.now(),
+        };
+        if self.ports.journal_evidence.tell(RecordEvidence(Box::new(record))).is_err() {
+            self.metrics.journal_refused.inc();
+        }
+    }
+
+    /// Joins topics up to the first that cannot be joined; tells which are new.
+    fn join(&mut self, topics: &[PubsubTopic]) -> (Vec<PubsubTopic>, Result<(), SubscribeError>) {
+        let mut joined = Vec::new();
+        for &topic in topics {
+            match self.relay.subscribe(topic) {
+                Ok(true) => joined.push(topic),
+                Ok(false) => {}
+                Err(error) => return (joined, Err(error)),
+            }
+            self.cache.subscribe(topic);
+        }
+        (joined, Ok(()))
+    }
+
+    fn join_content(&mut self, topics: &[ContentTopic]) -> (Vec<PubsubTopic>, Result<(), SubscribeError>) {
+        let mut joined = Vec::new();
+        for topic in topics {
+            match self.relay.subscribe_content(topic) {
+                Ok(new) => joined.extend(new),
+                Err(error) => return (joined, Err(error)),
+            }
+            self.cache.subscribe_content(topic.clone());
+        }
+        (joined, Ok(()))
+    }
+
+    fn announce_change(
+        &self,
+        (join, result): (Vec<PubsubTopic>, Result<(), SubscribeError>),
+        leave: Vec<PubsubTopic>,
+    ) -> Result<(), SubscribeError> {
+        // A network that is being rebuilt asks for all topics when it is there.
+        drop(self.ports.subscriptions.tell(Subscribe { join, leave }));
+        result
+    }
+
+    fn announce_topics(&self) {
+        let join = self.relay.topics().collect();
+        drop(self.ports.subscriptions.tell(Subscribe { join, leave: Vec::new() }));
+    }
+
+    /// Keeps one timer, for the relay's next deadline.
+    fn arm_timer(&mut self, now: Timestamp, ctx: &mut Context<Self>) {
+        let Some(deadline) = self.relay.next_deadline() else { return };
+        if self.timer.is_some_and(|(armed, _)| armed <= deadline) {
+            return;
+        }
+        if let Some((_, timer)) = self.timer.take() {
+            ctx.cancel_future(timer);
+        }
+        // A deadline that has passed is looked at after the mailbox, not in a loop with it.
+        let delay = deadline.saturating_since(now).max(Duration::from_millis(1));
+        let timer = ctx.run_later(delay, |actor, ctx| {
+            actor.timer = None;
+            actor.step(Input::Tick, ctx);
+        });
+        self.timer = Some((deadline, timer));
+    }
+
+    fn give_verdict(&mut self, id: GossipId, verdict: Verdict) {
+        self.metrics.judged(verdict);
+        if self.ports.rln.is_some() {
+            self.metrics.rate_limited(verdict);
+        }
+        let Some(id) = self.gossip_ids.remove(&id) else { return };
+        let acceptance = match verdict.acceptance() {
+            relay::Acceptance::Accept => Acceptance::Accept,
+            relay::Acceptance::Reject => Acceptance::Reject,
+            relay::Acceptance::Ignore => Acceptance::Ignore,
+        };
+        // The network's mailbox has a place for every verdict; one that is being rebuilt has
+        // forgotten the message.
+        if self.ports.verdicts.tell(GiveVerdict { id, acceptance }).is_err() {
+            self.metrics.network_refused.inc();
+        }
+    }
+}
+
+impl Actor for RelayActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(MAILBOX);
+        drop(self.ports.started.tell(RelayStarted));
+        self.announce_topics();
+        if let Some(rln) = &self.ports.rln {
+            drop(rln.announce_roots.tell(AnnounceRoots));
+        }
+    }
+}
+
+impl Handler<GossipReceived> for RelayActor {
+    type Result = ();
+
+    fn handle(&mut self, GossipReceived(gossip): GossipReceived, ctx: &mut Self::Context) {
+        let id = GossipId(self.next_gossip_id);
+        self.next_gossip_id += 1;
+        self.gossip_ids.insert(id, gossip.id);
+        let content = match gossip.message {
+            Ok(message) => Content::Message(message),
+            Err(error) => {
+                tracing::debug!(from = %gossip.from, %error, "message cannot be decoded");
+                Content::Undecodable
+            }
+        };
+        let input = Gossip { id, from: gossip.from, topic: gossip.topic, size: gossip.size, content };
+        self.step(Input::Gossip(input), ctx);
+    }
+}
+
+impl Handler<ProofChecked> for RelayActor {
+    type Result = ();
+
+    fn handle(&mut self, ProofChecked { id, outcome }: ProofChecked, ctx: &mut Self::Context) {
+        self.step(Input::ProofChecked { id, outcome }, ctx);
+    }
+}
+
+impl Handler<Proved> for RelayActor {
+    type Result = ();
+
+    fn handle(&mut self, Proved { ticket, result }: Proved, ctx: &mut Self::Context) {
+        self.step(Input::Proved { ticket, result }, ctx);
+    }
+}
+
+impl Handler<Broadcasted> for RelayActor {
+    type Result = ();
+
+    fn handle(&mut self, Broadcasted { ticket, result }: Broadcasted, ctx: &mut Self::Context) {
+        self.step(Input::Broadcasted { ticket, result }, ctx);
+    }
+}
+
+impl Handler<RootsChanged> for RelayActor {
+    type Result = ();
+
+    fn handle(&mut self, RootsChanged(roots): RootsChanged, ctx: &mut Self::Context) {
+        self.step(Input::Roots(roots), ctx);
+    }
+}
+
+impl Handler<Publish> for RelayActor {
+    type Result = ();
+
+    fn handle(&mut self, Publish { topic, message, reply }: Publish, ctx: &mut Self::Context) {
+        let ticket = Ticket(self.next_ticket);
+        self.next_ticket += 1;
+        self.waiting.insert(ticket, reply);
+        let encoded_size = weir_wire::encoded_len(&message);
+        self.step(Input::Publish { ticket, topic, message, encoded_size }, ctx);
+    }
+}
+
+impl Handler<ChangeTopics> for RelayActor {
+    type Result = ();
+
+    fn handle(&mut self, ChangeTopics { join, leave, reply }: ChangeTopics, _: &mut Self::Context) {
+        let result = self.join(&join);
+        let left = leave
+            .into_iter()
+            .filter(|&topic| {
+                self.cache.unsubscribe(topic);
+                self.relay.unsubscribe(topic)
+            })
+            .collect();
+        reply.give(self.announce_change(result, left));
+    }
+}
+
+impl Handler<ChangeContentTopics> for RelayActor {
+    type Result = ();
+
+    fn handle(&mut self, message: ChangeContentTopics, _: &mut Self::Context) {
+        let ChangeContentTopics { join, leave, reply } = message;
+        let result = self.join_content(&join);
+        let mut left = Vec::new();
+        for topic in &leave {
+            self.cache.unsubscribe_content(topic);
+            // A topic without a shard was never joined.
+            left.extend(self.relay.unsubscribe_content(topic).ok().flatten());
+        }
+        reply.give(self.announce_change(result, left));
+    }
+}
+
+impl Handler<TakeMessages> for RelayActor {
+    type Result = ();
+
+    fn handle(&mut self, TakeMessages { key, reply }: TakeMessages, _: &mut Self::Context) {
+        reply.give(match key {
+            CacheKey::Pubsub(topic) => self.cache.read(topic),
+            CacheKey::Content(topic) => self.cache.read_content(&topic),
+        });
+    }
+}
+
+impl Handler<NetworkStarted> for RelayActor {
+    type Result = ();
+
+    fn handle(&mut self, _: NetworkStarted, _: &mut Self::Context) {
+        self.announce_topics();
+    }
+}
+
+impl Handler<DrainRelay> for RelayActor {
+    type Result = ();
+
+    fn handle(&mut self, DrainRelay(reply): DrainRelay, ctx: &mut Self::Context) {
+        self.relay.drain();
+        self.draining.push(reply);
+        self.step(Input::Tick, ctx);
+    }
+}
