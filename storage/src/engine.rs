@@ -3,6 +3,9 @@
 //! redb refuses everything once a write has failed, and what it then has in memory need not be what
 //! is on the disk. So a failed transaction closes the database, and the next call opens the file
 //! again with all checks.
+//!
+//! Every open reads the whole file to verify it, 0.1 s for a state file with 100 000 nullifiers (36 MB)
+//! after a kill, so redb's quick repair, which would make each commit dearer, saves nothing here.
 
 use std::{
     fmt,
@@ -210,5 +213,56 @@ pub(crate) fn existing<T>(table: Result<T, TableError>) -> Result<Option<T>, red
         Ok(table) => Ok(Some(table)),
         Err(TableError::TableDoesNotExist(_)) => Ok(None),
         Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{faulty_disk::FaultyDisk, schema::Migration};
+
+    const NEXT: Migration = |_| Ok(());
+    static OLD: Kind =
+        Kind { name: "test", application: "weir-test", migrations: &[], remedy: "none", cache: 1 << 16 };
+    static NEW: Kind = Kind { migrations: &[NEXT], ..OLD };
+
+    fn open(disk: &FaultyDisk, kind: &'static Kind) -> Result<Engine, OpenError> {
+        let disk = disk.clone();
+        Engine::open_with_backend(move || disk.backend(), kind)
+    }
+
+    #[test]
+    fn a_newer_schema_is_refused_without_a_write_and_an_older_one_is_brought_up() {
+        let disk = FaultyDisk::new();
+        drop(open(&disk, &OLD).unwrap());
+        drop(open(&disk, &NEW).unwrap());
+        let image = disk.image();
+        assert!(matches!(open(&disk, &OLD), Err(OpenError::Schema { found: 2, supported: 1, .. })));
+        assert!(disk.image() == image);
+    }
+
+    #[test]
+    fn a_panic_in_a_transaction_stores_nothing_and_the_store_goes_on() {
+        let disk = FaultyDisk::new();
+        let engine = open(&disk, &OLD).unwrap();
+        let panicked = catch_unwind(AssertUnwindSafe(|| {
+            let _ = engine.write(|_| -> Result<Change<()>, redb::Error> { panic!("on purpose") });
+        }));
+        assert!(panicked.is_err());
+        engine.write(|_| Ok(Change::Commit(()))).unwrap();
+    }
+
+    #[test]
+    fn a_full_disk_is_named_when_a_store_is_made_and_when_it_is_opened_again() {
+        let disk = FaultyDisk::new();
+        disk.fill_up_after(3);
+        assert!(matches!(open(&disk, &OLD), Err(OpenError::DiskFull { .. })));
+        let disk = FaultyDisk::new();
+        let engine = open(&disk, &OLD).unwrap();
+        disk.fill_up_after(0);
+        for _ in 0..2 {
+            let refused = engine.write(|_| Ok(Change::Commit(())));
+            assert!(matches!(refused, Err(StoreError::DiskFull { .. })));
+        }
     }
 }

@@ -5,7 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Why a store could not be opened. The file is as it was before the attempt.
+/// Why a store could not be opened. What it holds is as before the attempt; a file that is refused as
+/// foreign, corrupt or too new has not been written to at all.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// Another process, or another handle of this one, has it open.

@@ -118,3 +118,42 @@ pub(crate) fn begin_write(database: &Database) -> Result<WriteTransaction, redb:
     transaction.set_two_phase_commit(true);
     Ok(transaction)
 }
+
+#[cfg(test)]
+mod tests {
+    use redb::ReadableTable;
+
+    use super::*;
+
+    const NOTES: TableDefinition<'static, &str, u32> = TableDefinition::new("notes");
+
+    const fn kind(migrations: &'static [Migration]) -> Kind {
+        Kind { name: "test", application: "weir-test", migrations, remedy: "none", cache: 1 << 16 }
+    }
+
+    fn make_notes(transaction: &WriteTransaction) -> Result<(), redb::Error> {
+        transaction.open_table(NOTES)?.insert("a", 1)?;
+        Ok(())
+    }
+
+    fn double_notes(transaction: &WriteTransaction) -> Result<(), redb::Error> {
+        let mut notes = transaction.open_table(NOTES)?;
+        let value = notes.get("a")?.map_or(0, |note| note.value());
+        notes.insert("a", value * 2)?;
+        Ok(())
+    }
+
+    #[test]
+    fn an_old_store_is_brought_up_one_schema_at_a_time() {
+        let database = Builder::new().create_with_backend(InMemoryBackend::new()).unwrap();
+        kind(&[]).initialize(&database).unwrap();
+        let newest = kind(&[make_notes, double_notes]);
+        kind(&[make_notes]).migrate(&database, 1).unwrap();
+        assert_eq!(newest.identify(&database).unwrap(), Found::Schema(2));
+        newest.migrate(&database, 2).unwrap();
+        assert_eq!(newest.identify(&database).unwrap(), Found::Schema(3));
+        newest.migrate(&database, 3).unwrap();
+        let read = database.begin_read().unwrap();
+        assert_eq!(read.open_table(NOTES).unwrap().get("a").unwrap().unwrap().value(), 2);
+    }
+}
