@@ -69,7 +69,9 @@ mod tests {
         for text in ["", "150", "150iB", "150MiB", "150KiBs"] {
             assert_eq!(text.parse::<MessageSize>(), Err(MessageSizeError::Unit), "{text}");
         }
-        for (text, number) in [("-1KiB", "-1"), ("KiB", ""), ("1.2.3B", "1.2.3"), ("+1B", "+1"), (".5KiB", ".5")] {
+        for (text, number) in
+            [("-1KiB", "-1"), ("KiB", ""), ("1.2.3B", "1.2.3"), ("+1B", "+1"), (".5KiB", ".5")]
+        {
             assert_eq!(text.parse::<MessageSize>(), Err(MessageSizeError::Number(number.into())), "{text}");
         }
     }

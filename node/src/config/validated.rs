@@ -5,7 +5,9 @@
 
 use std::{fmt, net::IpAddr, net::SocketAddr, path::PathBuf};
 
-use weir_core::{Autosharding, AutoshardingError, ClusterId, ContentTopic, PeerAddress, PubsubTopic, ShardId};
+use weir_core::{
+    Autosharding, AutoshardingError, ClusterId, ContentTopic, PeerAddress, PubsubTopic, ShardId,
+};
 use weir_rln::{EpochLength, UserMessageLimit};
 use zeroize::Zeroizing;
 
@@ -41,7 +43,7 @@ pub struct NetworkConfig {
     pub listen_address: IpAddr,
     /// TCP port, shift included; 0 lets the system choose.
     pub tcp_port: u16,
-    /// Addresses to announce on top of the listen addresses, complete with port and without `/p2p`.
+    /// Addresses to tell others instead of the listen addresses; empty to tell those.
     pub external: Vec<ExternalAddress>,
     /// Peers to stay connected to.
     pub static_nodes: Vec<PeerAddress>,

@@ -1,0 +1,235 @@
+//! The command line. Its doc comments are the help text.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::config::{RawConfig, Secret};
+
+/// A Waku node whose relay is rate limited by RLN proofs.
+///
+/// Without a command, weir runs the node. Every option of `run` can also be set as WEIR_<OPTION> in
+/// the environment, or in the file that --config-file names; flags win over the environment, the
+/// environment over the file, the file over the preset.
+#[derive(Debug, Parser)]
+#[command(name = "weir", version, args_conflicts_with_subcommands = true, max_term_width = 110)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    settings: RawConfig,
+}
+
+/// What weir is asked to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the node (what weir does without a command)
+    Run(Box<RawConfig>),
+    /// Manage RLN identities and memberships
+    Rln {
+        /// What to do.
+        #[command(subcommand)]
+        command: RlnCommand,
+    },
+    /// Measure this machine
+    Bench {
+        /// What to measure.
+        #[command(subcommand)]
+        command: BenchCommand,
+    },
+}
+
+/// A command of `weir rln`.
+#[derive(Debug, Subcommand)]
+pub enum RlnCommand {
+    /// Make a new identity and store it in a new keystore
+    ///
+    /// An existing keystore is never overwritten, as its identity could not be had back: move it
+    /// away first.
+    Keygen(KeystoreArgs),
+    /// Register the keystore's identity in the registry and note the membership in the keystore
+    Register(RegisterArgs),
+    /// List the memberships of the registry
+    List(ListArgs),
+    /// Show who broke the rate limit, or recover a secret from two proofs
+    ///
+    /// Without PROOFs: the evidence a node gathered in its data folder. With two: the identity
+    /// secret they reveal. A PROOF is the base64 text in the `proof` field of a REST message, or
+    /// JSON {"x": …, "y": …} with the share's two field elements as 64 hex digits, little-endian.
+    Recover(RecoverArgs),
+}
+
+/// A command of `weir bench`.
+#[derive(Debug, Subcommand)]
+pub enum BenchCommand {
+    /// Time the making and checking of RLN proofs on one thread of work at a time
+    Rln(BenchRlnArgs),
+}
+
+/// Which keystore, and its password.
+#[derive(Debug, Args)]
+pub struct KeystoreArgs {
+    /// Folder for the node's files
+    #[arg(
+        long,
+        visible_alias = "local-storage-path",
+        env = "WEIR_DATA_DIR",
+        default_value = "data",
+        value_name = "DIR"
+    )]
+    pub data_dir: PathBuf,
+    /// The keystore [default: <data>/keystore.json]
+    #[arg(long, env = "WEIR_RLN_RELAY_CRED_PATH", value_name = "FILE")]
+    rln_relay_cred_path: Option<PathBuf>,
+    /// Its password; better given in WEIR_RLN_RELAY_CRED_PASSWORD, which ps does not show
+    #[arg(long, env = "WEIR_RLN_RELAY_CRED_PASSWORD", hide_env_values = true, value_name = "PASSWORD")]
+    pub rln_relay_cred_password: Secret,
+}
+
+/// Arguments of `weir rln register`.
+#[derive(Debug, Args)]
+pub struct RegisterArgs {
+    /// Whose identity.
+    #[command(flatten)]
+    pub keystore: KeystoreArgs,
+    /// The registry file [default: <data>/registry]
+    #[arg(long, env = "WEIR_RLN_RELAY_REGISTRY_PATH", value_name = "FILE")]
+    rln_relay_registry_path: Option<PathBuf>,
+    /// Messages an epoch to register for
+    #[arg(long, env = "WEIR_RLN_RELAY_USER_MESSAGE_LIMIT", default_value_t = 100, value_name = "NUMBER")]
+    pub rln_relay_user_message_limit: u32,
+}
+
+/// Arguments of `weir rln list`.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// Folder of the node's files
+    #[arg(
+        long,
+        visible_alias = "local-storage-path",
+        env = "WEIR_DATA_DIR",
+        default_value = "data",
+        value_name = "DIR"
+    )]
+    data_dir: PathBuf,
+    /// The registry file [default: <data>/registry]
+    #[arg(long, env = "WEIR_RLN_RELAY_REGISTRY_PATH", value_name = "FILE")]
+    rln_relay_registry_path: Option<PathBuf>,
+    /// Form of the answer
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub format: Format,
+}
+
+/// Arguments of `weir rln recover`.
+#[derive(Debug, Args)]
+pub struct RecoverArgs {
+    /// Two proofs with one nullifier
+    #[arg(num_args = 2, value_name = "PROOF", conflicts_with_all = ["data_dir", "show_secrets"])]
+    pub proofs: Vec<String>,
+    /// Folder of the files of a node that is not running
+    #[arg(long, visible_alias = "local-storage-path", default_value = "data", value_name = "DIR")]
+    pub data_dir: PathBuf,
+    /// Show the recovered secrets of the evidence too
+    #[arg(long)]
+    pub show_secrets: bool,
+    /// Form of the answer
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub format: Format,
+}
+
+/// Arguments of `weir bench rln`.
+#[derive(Debug, Args)]
+pub struct BenchRlnArgs {
+    /// Proofs to make and to check
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000), value_name = "NUMBER")]
+    pub iterations: u32,
+    /// Form of the answer
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub format: Format,
+}
+
+/// How an answer is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs: one JSON document whose keys do not change.
+    Json,
+}
+
+impl Cli {
+    /// The command, which is `run` when none was named.
+    pub fn into_command(self) -> Command {
+        self.command.unwrap_or_else(|| Command::Run(Box::new(self.settings)))
+    }
+}
+
+impl KeystoreArgs {
+    /// Where the keystore is.
+    pub fn path(&self) -> PathBuf {
+        self.rln_relay_cred_path.clone().unwrap_or_else(|| self.data_dir.join("keystore.json"))
+    }
+}
+
+impl RegisterArgs {
+    /// Where the registry is.
+    pub fn registry(&self) -> PathBuf {
+        self.rln_relay_registry_path.clone().unwrap_or_else(|| self.keystore.data_dir.join("registry"))
+    }
+}
+
+impl ListArgs {
+    /// Where the registry is.
+    pub fn registry(&self) -> PathBuf {
+        self.rln_relay_registry_path.clone().unwrap_or_else(|| self.data_dir.join("registry"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn no_command_is_run_with_the_same_options() {
+        for line in [vec!["weir", "--tcp-port=7"], vec!["weir", "run", "--tcp-port=7"]] {
+            let Command::Run(settings) = Cli::try_parse_from(line).expect("valid").into_command() else {
+                panic!("expected run");
+            };
+            assert_eq!(settings.network.tcp_port, Some(7));
+        }
+    }
+
+    #[test]
+    fn bare_boolean_flags_are_true_and_options_take_values_either_way() {
+        for (line, value) in [
+            (vec!["weir", "--rest"], true),
+            (vec!["weir", "--rest=true"], true),
+            (vec!["weir", "--rest", "false"], false),
+            (vec!["weir", "run", "--rest=off"], false),
+            (vec!["weir", "--rest", "--tcp-port", "1"], true),
+        ] {
+            let Command::Run(settings) = Cli::try_parse_from(&line).expect("valid").into_command() else {
+                panic!("expected run");
+            };
+            assert_eq!(settings.rest.rest, Some(value), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn every_option_of_run_is_under_a_heading() {
+        for arg in
+            Cli::command().get_arguments().filter(|arg| !matches!(arg.get_id().as_str(), "help" | "version"))
+        {
+            assert!(arg.get_help_heading().is_some(), "{}", arg.get_id());
+            assert!(arg.get_help().is_some(), "{}", arg.get_id());
+        }
+    }
+}

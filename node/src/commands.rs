@@ -1,0 +1,4 @@
+//! The commands beside `weir run`.
+
+pub mod bench;
+pub mod rln;

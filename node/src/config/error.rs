@@ -1,0 +1,304 @@
+//! Why a configuration is refused.
+
+use std::{io, path::PathBuf};
+
+use weir_core::{AutoshardingError, ContentTopicError, ShardId, limits::MAX_SHARD_INDEX};
+use weir_net::address::AddressError;
+
+use super::{Preset, Setting};
+
+/// Why a configuration is refused. Each variant is one rule; its text names the setting, where its
+/// value came from, what is wrong and the mend. Values of secrets are never shown.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("the configuration file {path} cannot be read: {source}; check --config-file", path = path.display())]
+    FileUnreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file is not TOML.
+    #[error("the configuration file {path} is not TOML: {source}", path = path.display())]
+    FileNotToml {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        source: Box<toml::de::Error>,
+    },
+    /// A file names another file.
+    #[error("{setting}: a configuration file cannot name another; remove the line")]
+    FileInFile {
+        /// The setting.
+        setting: Setting,
+    },
+    /// A key that is no setting.
+    #[error("{setting}: there is no such setting{}; see weir run --help", hint(similar.as_deref()))]
+    UnknownSetting {
+        /// The key.
+        setting: Setting,
+        /// A setting with a similar name.
+        similar: Option<String>,
+    },
+    /// A table, a date or a list of lists.
+    #[error("{setting}: expected a text, a number, true, false or a list of these")]
+    NotAValue {
+        /// The setting.
+        setting: Setting,
+    },
+    /// A value of the wrong syntax.
+    #[error("{setting}: {problem}")]
+    Value {
+        /// The setting.
+        setting: Setting,
+        /// What is wrong, in the words of the command line's parser.
+        problem: String,
+    },
+    /// A value that asks for what weir does not have.
+    #[error("{setting}: weir does not serve {feature} yet; remove the setting{}", or_off(accepted))]
+    NotServed {
+        /// The setting.
+        setting: Setting,
+        /// What it would turn on.
+        feature: &'static str,
+        /// Values that ask for nothing weir lacks.
+        accepted: &'static [&'static str],
+    },
+    /// Relay is off.
+    #[error("{setting}: weir does not serve running without relay yet; remove the setting")]
+    RelayOff {
+        /// The setting.
+        setting: Setting,
+    },
+    /// The network keeps its memberships on a contract.
+    #[error(
+        "preset {preset}: memberships on a contract are not there yet, so weir cannot join this network; \
+         use --preset=local, or --preset=logos.dev, which has no RLN"
+    )]
+    PresetOnContract {
+        /// The network.
+        preset: Preset,
+    },
+    /// RLN is off in a network that demands it.
+    #[error("{setting}: RLN cannot be off with preset {preset}, whose nodes refuse messages without proof")]
+    PresetDemandsRln {
+        /// The setting.
+        setting: Setting,
+        /// The network.
+        preset: Preset,
+    },
+    /// The cluster is not that of the preset.
+    #[error("{setting}: preset {preset} is another cluster; remove one of the two")]
+    PresetHasOtherCluster {
+        /// The setting.
+        setting: Setting,
+        /// The network.
+        preset: Preset,
+    },
+    /// The Waku Network's cluster without its preset.
+    #[error(
+        "{setting}: cluster 1 is The Waku Network, whose memberships on a contract are not there yet; \
+         choose another cluster"
+    )]
+    ClusterOnContract {
+        /// The setting.
+        setting: Setting,
+    },
+    /// A shard count a cluster cannot have.
+    #[error("{setting}: {source}")]
+    ShardCount {
+        /// The setting.
+        setting: Setting,
+        /// The rule.
+        source: AutoshardingError,
+    },
+    /// A text that is no shard index.
+    #[error("{setting}: `{text}` is not a shard; expected an index from 0 to {MAX_SHARD_INDEX}")]
+    NotAShard {
+        /// The setting.
+        setting: Setting,
+        /// The text.
+        text: String,
+    },
+    /// A shard the network does not have.
+    #[error("{setting}: the network has {count} shards, so {shard} is not one of 0 to {}; choose one of these \
+             or raise --num-shards-in-network", count - 1)]
+    ShardOutsideNetwork {
+        /// The setting.
+        setting: Setting,
+        /// The shard.
+        shard: ShardId,
+        /// The network's shard count, at least 1.
+        count: u16,
+    },
+    /// A content topic that is not one, or that has no shard.
+    #[error("{setting}: `{topic}`: {source}")]
+    ContentTopic {
+        /// The setting.
+        setting: Setting,
+        /// The text.
+        topic: String,
+        /// The rule.
+        source: ContentTopicError,
+    },
+    /// Content topics with static sharding.
+    #[error(
+        "{setting}: with static sharding a content topic has no shard; set --num-shards-in-network, or \
+             name shards with --shard"
+    )]
+    ContentTopicWithoutAutosharding {
+        /// The setting.
+        setting: Setting,
+    },
+    /// A largest message nobody can use.
+    #[error("{setting}: the largest message must have from {least} to {most} bytes, not {size}")]
+    MessageSize {
+        /// The setting.
+        setting: Setting,
+        /// What was asked for.
+        size: usize,
+        /// The least.
+        least: usize,
+        /// The most.
+        most: usize,
+    },
+    /// A peer's address that cannot be dialled.
+    #[error("{setting}: {source}")]
+    PeerAddress {
+        /// The setting.
+        setting: Setting,
+        /// The rule.
+        source: AddressError,
+    },
+    /// An address to announce that is no multiaddr.
+    #[error("{setting}: `{address}` is not a multiaddr without /p2p, as in /dns4/node.example.org/tcp/60000")]
+    ExternalMultiaddr {
+        /// The setting.
+        setting: Setting,
+        /// The text.
+        address: String,
+    },
+    /// A text that is no DNS name.
+    #[error("{setting}: `{name}` is not a DNS name")]
+    DnsName {
+        /// The setting.
+        setting: Setting,
+        /// The text.
+        name: String,
+    },
+    /// A node key of the wrong form.
+    #[error("{setting}: a node key has 64 hex digits; the value (not shown) has not")]
+    NodeKey {
+        /// The setting.
+        setting: Setting,
+    },
+    /// No connection is allowed.
+    #[error("{setting}: at least one connection must be allowed")]
+    NoConnections {
+        /// The setting.
+        setting: Setting,
+    },
+    /// An agent string others cannot read.
+    #[error("{setting}: the agent string must have 1 to {most} printable ASCII characters")]
+    Agent {
+        /// The setting.
+        setting: Setting,
+        /// The most.
+        most: usize,
+    },
+    /// A port above 65535 after the shift.
+    #[error("{setting}: {port} and a shift of {shift} make a port above 65535; lower --ports-shift")]
+    PortTooHigh {
+        /// The setting of the port.
+        setting: Setting,
+        /// The port before the shift.
+        port: u16,
+        /// The shift.
+        shift: u16,
+    },
+    /// Two services on one port.
+    #[error("{first} and {second} are both port {port} of the same address; change one")]
+    PortClash {
+        /// The setting of the one.
+        first: Setting,
+        /// The setting of the other.
+        second: Setting,
+        /// The port.
+        port: u16,
+    },
+    /// A setting of RLN while RLN is off.
+    #[error("{setting} has no effect, as RLN is off ({switch}); set --rln-relay=true or remove it")]
+    RlnOff {
+        /// The setting.
+        setting: Setting,
+        /// What turned RLN off.
+        switch: Setting,
+    },
+    /// A setting of the REST server while it is off.
+    #[error("{setting} has no effect, as the REST server is off ({switch}); set --rest=true or remove it")]
+    RestOff {
+        /// The setting.
+        setting: Setting,
+        /// What turned it off.
+        switch: Setting,
+    },
+    /// A setting of the metrics server while it is off.
+    #[error(
+        "{setting} has no effect, as the metrics server is off ({switch}); set --metrics-server=true or remove it"
+    )]
+    MetricsOff {
+        /// The setting.
+        setting: Setting,
+        /// What turned it off.
+        switch: Setting,
+    },
+    /// An epoch of no length, or longer than a message may be late.
+    #[error("{setting}: {problem}")]
+    EpochLength {
+        /// The setting.
+        setting: Setting,
+        /// The rule.
+        problem: String,
+    },
+    /// A quota no membership can have.
+    #[error("{setting}: {problem}")]
+    UserMessageLimit {
+        /// The setting.
+        setting: Setting,
+        /// The rule.
+        problem: String,
+    },
+    /// A keystore without its password.
+    #[error("{setting}: this keystore needs its password; set WEIR_RLN_RELAY_CRED_PASSWORD")]
+    PasswordMissing {
+        /// The setting that names the keystore.
+        setting: Setting,
+    },
+    /// A password of no characters.
+    #[error("{setting}: the password is empty")]
+    PasswordEmpty {
+        /// The setting.
+        setting: Setting,
+    },
+    /// A cache for nothing.
+    #[error("{setting}: the cache must hold at least one message")]
+    CacheCapacity {
+        /// The setting.
+        setting: Setting,
+    },
+    /// An origin pattern of no characters.
+    #[error("{setting}: an origin pattern is empty; use * to let every page in")]
+    OriginPattern {
+        /// The setting.
+        setting: Setting,
+    },
+}
+
+fn hint(similar: Option<&str>) -> String {
+    similar.map_or_else(String::new, |name| format!(" (did you mean {name}?)"))
+}
+
+fn or_off(accepted: &[&str]) -> String {
+    accepted.first().map_or_else(String::new, |value| format!(" or set it to {value}"))
+}

@@ -1,0 +1,233 @@
+//! One layer of settings as an operator writes them: nothing required, nothing checked together.
+//!
+//! The same struct is filled from flags, from the environment and from a file, so a setting has one
+//! name and one syntax. Its documentation is the help text; names are nwaku's where nwaku has the
+//! setting. Options of nwaku for what weir does not serve are in [`super::unserved`].
+
+use std::{net::IpAddr, path::PathBuf, str::FromStr};
+
+use clap::{Args, builder::BoolishValueParser};
+
+use super::{LogFormat, LogLevel, MessageSize, Nat, Preset, Secret, unserved::UnservedOptions};
+
+/// The settings of one layer.
+#[derive(Debug, Clone, Default, Args)]
+#[expect(missing_docs, reason = "the groups are what their types say")]
+pub struct RawConfig {
+    #[command(flatten)]
+    pub general: General,
+    #[command(flatten)]
+    pub network: Network,
+    #[command(flatten)]
+    pub relay: Relay,
+    #[command(flatten)]
+    pub rln: Rln,
+    #[command(flatten)]
+    pub rest: Rest,
+    #[command(flatten)]
+    pub metrics: Metrics,
+    #[command(flatten)]
+    pub unserved: UnservedOptions,
+}
+
+/// Settings of the node as a whole.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "General")]
+pub struct General {
+    /// Read settings from this TOML file; its keys are the option names
+    #[arg(long, value_name = "FILE")]
+    pub config_file: Option<PathBuf>,
+    /// Start from the settings of a network [default: local]
+    ///
+    /// local: a network of your own with RLN, memberships in a registry file. logos.dev: the
+    /// developers' network of Logos, without RLN. twn: The Waku Network, whose memberships are on a
+    /// contract, which weir cannot read yet.
+    #[arg(long, value_name = "NETWORK", hide_possible_values = true)]
+    pub preset: Option<Preset>,
+    /// Folder for the node's files [default: ./data]
+    #[arg(long, visible_alias = "local-storage-path", value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Least grave log lines to show [default: INFO]
+    #[arg(long, value_name = "LEVEL", ignore_case = true)]
+    pub log_level: Option<LogLevel>,
+    /// Form of log lines [default: TEXT]
+    #[arg(long, value_name = "FORMAT", ignore_case = true)]
+    pub log_format: Option<LogFormat>,
+}
+
+/// Settings of the libp2p side.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Network")]
+pub struct Network {
+    /// Address to listen on [default: 0.0.0.0]
+    #[arg(long, value_name = "IP")]
+    pub listen_address: Option<IpAddr>,
+    /// TCP port for peers; 0 lets the system choose [default: 60000]
+    #[arg(long, value_name = "PORT")]
+    pub tcp_port: Option<u16>,
+    /// Add this to every port, to run several nodes on one machine [default: 0]
+    #[arg(long, value_name = "NUMBER")]
+    pub ports_shift: Option<u16>,
+    /// How others reach this node: any, none or extip:<IP> [default: any]
+    ///
+    /// extip:<IP> announces that address. none announces the listen addresses. any does the same
+    /// until weir can ask a router for a port mapping.
+    #[arg(long, value_name = "METHOD")]
+    pub nat: Option<Nat>,
+    /// Announce this multiaddr, and not the listen addresses (repeatable)
+    #[arg(long, value_name = "MULTIADDR")]
+    pub ext_multiaddr: Option<Vec<Items>>,
+    /// Announce this DNS name with the TCP port
+    #[arg(long, value_name = "NAME")]
+    pub dns4_domain_name: Option<String>,
+    /// Stay connected to this peer, a multiaddr that ends in /p2p/<id> (repeatable)
+    #[arg(long, value_name = "MULTIADDR")]
+    pub staticnode: Option<Vec<Items>>,
+    /// Same as --staticnode; enr: and enrtree: are not served yet (repeatable)
+    #[arg(long, value_name = "MULTIADDR")]
+    pub entry_node: Option<Vec<Items>>,
+    /// Most connections at once [default: 150]
+    #[arg(long, value_name = "NUMBER")]
+    pub max_connections: Option<u32>,
+    /// secp256k1 private key of the node, 64 hex digits [default: kept in the data folder]
+    #[arg(long, value_name = "HEX")]
+    pub nodekey: Option<Secret>,
+    /// What the node calls itself [default: weir-<version>]
+    #[arg(long, value_name = "TEXT")]
+    pub agent_string: Option<String>,
+}
+
+/// Settings of relay and sharding.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Relay and shards")]
+pub struct Relay {
+    /// Relay messages; weir always does
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", value_parser = BoolishValueParser::new())]
+    pub relay: Option<bool>,
+    /// Cluster to serve [default: of the preset]
+    #[arg(long, value_name = "ID")]
+    pub cluster_id: Option<u16>,
+    /// Shards of the cluster, for autosharding; 0 is static sharding [default: of the preset]
+    ///
+    /// With a preset other than local, 0 keeps the preset's number, as in nwaku.
+    #[arg(long, value_name = "NUMBER")]
+    pub num_shards_in_network: Option<u16>,
+    /// Subscribe this shard (repeatable) [default: all with autosharding, none without]
+    #[arg(long, value_name = "INDEX")]
+    pub shard: Option<Vec<Items>>,
+    /// Subscribe the shard of this content topic (repeatable)
+    #[arg(long, value_name = "TOPIC")]
+    pub content_topic: Option<Vec<Items>>,
+    /// Largest message, in B, KB or KiB [default: 150KiB]
+    #[arg(long, value_name = "SIZE")]
+    pub max_msg_size: Option<MessageSize>,
+}
+
+/// Settings of rate limiting by RLN.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Rate limiting (RLN)")]
+pub struct Rln {
+    /// Demand and make RLN proofs [default: of the preset]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", value_parser = BoolishValueParser::new())]
+    pub rln_relay: Option<bool>,
+    /// Length of an epoch in seconds [default: 600]
+    #[arg(long, value_name = "SECONDS")]
+    pub rln_relay_epoch_sec: Option<u64>,
+    /// Messages an epoch to ask for when the node registers itself [default: 100]
+    #[arg(long, value_name = "NUMBER")]
+    pub rln_relay_user_message_limit: Option<u32>,
+    /// Registry file with the memberships; nodes of one machine may share it [default: <data>/registry]
+    #[arg(long, value_name = "FILE")]
+    pub rln_relay_registry_path: Option<PathBuf>,
+    /// Keystore with the node's identity [default: <data>/keystore.json, made at the first start]
+    #[arg(long, value_name = "FILE")]
+    pub rln_relay_cred_path: Option<PathBuf>,
+    /// Password of the keystore; better given in WEIR_RLN_RELAY_CRED_PASSWORD, which ps does not show
+    #[arg(long, value_name = "PASSWORD")]
+    pub rln_relay_cred_password: Option<Secret>,
+}
+
+/// Settings of the REST server.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "REST")]
+pub struct Rest {
+    /// Serve REST [default: of the preset]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", value_parser = BoolishValueParser::new())]
+    pub rest: Option<bool>,
+    /// Address of the REST server [default: 127.0.0.1]
+    #[arg(long, value_name = "IP")]
+    pub rest_address: Option<IpAddr>,
+    /// Port of the REST server [default: 8645]
+    #[arg(long, value_name = "PORT")]
+    pub rest_port: Option<u16>,
+    /// Messages kept for reading by REST, all topics together [default: 50]
+    #[arg(long, value_name = "NUMBER")]
+    pub rest_relay_cache_capacity: Option<usize>,
+    /// Serve /admin [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", value_parser = BoolishValueParser::new())]
+    pub rest_admin: Option<bool>,
+    /// Let pages of this origin call REST; * is any text, ? one character (repeatable)
+    #[arg(long, value_name = "PATTERN")]
+    pub rest_allow_origin: Option<Vec<Items>>,
+}
+
+/// Settings of the metrics server.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Metrics")]
+pub struct Metrics {
+    /// Serve Prometheus metrics [default: of the preset]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", value_parser = BoolishValueParser::new())]
+    pub metrics_server: Option<bool>,
+    /// Address of the metrics server [default: 127.0.0.1]
+    #[arg(long, value_name = "IP")]
+    pub metrics_server_address: Option<IpAddr>,
+    /// Port of the metrics server [default: 8008]
+    #[arg(long, value_name = "PORT")]
+    pub metrics_server_port: Option<u16>,
+}
+
+/// One occurrence of a repeatable option: an item, or a JSON array of items.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Items(pub Vec<String>);
+
+/// A text that starts like a JSON array and is none.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a value that starts with [ must be a JSON array of texts or numbers, as in [\"a\",\"b\"]")]
+pub struct NotAnArray;
+
+impl FromStr for Items {
+    type Err = NotAnArray;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if !text.trim_start().starts_with('[') {
+            return Ok(Self(vec![text.to_owned()]));
+        }
+        let items: Vec<serde_json::Value> = serde_json::from_str(text).map_err(|_| NotAnArray)?;
+        items
+            .into_iter()
+            .map(|item| match item {
+                serde_json::Value::String(text) => Ok(text),
+                serde_json::Value::Number(number) => Ok(number.to_string()),
+                _ => Err(NotAnArray),
+            })
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_item_may_be_one_value_or_a_json_array() {
+        let items = |texts: &[&str]| Items(texts.iter().map(|&text| text.to_owned()).collect());
+        assert_eq!("/a/b".parse(), Ok(items(&["/a/b"])));
+        assert_eq!(r#"["a", "b"]"#.parse(), Ok(items(&["a", "b"])));
+        assert_eq!("[0, 7]".parse(), Ok(items(&["0", "7"])));
+        assert_eq!("[]".parse(), Ok(items(&[])));
+        for text in ["[", "[a]", "[[1]]", "[true]"] {
+            assert_eq!(text.parse::<Items>(), Err(NotAnArray), "{text}");
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Rules of ports: the shift, and no two services on one.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::{pick, take};
+use crate::config::{
+    ConfigError, Setting,
+    layers::{Given, Layers},
+};
+
+/// Where a service listens, and the setting that says its port.
+#[derive(Debug)]
+pub(super) struct Listener {
+    setting: Setting,
+    address: SocketAddr,
+}
+
+impl Listener {
+    /// `port` is shifted, unless it is 0: the system then chooses.
+    fn new(layers: &Layers, address: IpAddr, port: Given<u16>) -> Result<Self, ConfigError> {
+        let shift = take!(layers, network.ports_shift).value;
+        let Given { value: port, setting } = port;
+        let shifted = if port == 0 { Some(0) } else { port.checked_add(shift) };
+        match shifted {
+            Some(shifted) => Ok(Self { setting, address: SocketAddr::new(address, shifted) }),
+            None => Err(ConfigError::PortTooHigh { setting, port, shift }),
+        }
+    }
+
+    pub(super) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Whether both would bind the same port: a wildcard covers the addresses of its family, and
+    /// the wildcard of IPv6 those of IPv4 too, as Linux binds it.
+    fn clashes_with(&self, other: &Self) -> bool {
+        let (a, b) = (self.address.ip(), other.address.ip());
+        let covers = |a: IpAddr, b: IpAddr| a.is_unspecified() && (a.is_ipv6() || b.is_ipv4());
+        self.address.port() != 0
+            && self.address.port() == other.address.port()
+            && (a == b || covers(a, b) || covers(b, a))
+    }
+}
+
+/// Where peers connect.
+pub(super) fn peers(layers: &Layers) -> Result<Listener, ConfigError> {
+    let address = take!(layers, network.listen_address).value;
+    Listener::new(layers, address, take!(layers, network.tcp_port))
+}
+
+/// Where the REST server listens, if it is on.
+pub(super) fn rest(layers: &Layers) -> Result<Option<Listener>, ConfigError> {
+    let switch = take!(layers, rest.rest);
+    if switch.value {
+        let address = take!(layers, rest.rest_address).value;
+        return Listener::new(layers, address, take!(layers, rest.rest_port)).map(Some);
+    }
+    // `--rest-admin=false` agrees with a server that is off.
+    let admin = pick!(layers, rest.rest_admin).filter(|admin| admin.value);
+    let written = [
+        Given::written(admin),
+        Given::written(pick!(layers, rest.rest_address)),
+        Given::written(pick!(layers, rest.rest_port)),
+        Given::written(pick!(layers, rest.rest_relay_cache_capacity)),
+        Given::written(pick!(layers, rest.rest_allow_origin)),
+    ];
+    match written.into_iter().flatten().next() {
+        Some(setting) => Err(ConfigError::RestOff { setting, switch: switch.setting }),
+        None => Ok(None),
+    }
+}
+
+/// Where the metrics server listens, if it is on.
+pub(super) fn metrics(layers: &Layers) -> Result<Option<Listener>, ConfigError> {
+    let switch = take!(layers, metrics.metrics_server);
+    if switch.value {
+        let address = take!(layers, metrics.metrics_server_address).value;
+        return Listener::new(layers, address, take!(layers, metrics.metrics_server_port)).map(Some);
+    }
+    let written = [
+        Given::written(pick!(layers, metrics.metrics_server_address)),
+        Given::written(pick!(layers, metrics.metrics_server_port)),
+    ];
+    match written.into_iter().flatten().next() {
+        Some(setting) => Err(ConfigError::MetricsOff { setting, switch: switch.setting }),
+        None => Ok(None),
+    }
+}
+
+/// No two services may want the same port.
+pub(super) fn refuse_clashes(listeners: [Option<&Listener>; 3]) -> Result<(), ConfigError> {
+    let listeners: Vec<&Listener> = listeners.into_iter().flatten().collect();
+    for (index, first) in listeners.iter().enumerate() {
+        if let Some(second) = listeners[index + 1..].iter().find(|second| first.clashes_with(second)) {
+            return Err(ConfigError::PortClash {
+                first: first.setting.clone(),
+                second: second.setting.clone(),
+                port: first.address.port(),
+            });
+        }
+    }
+    Ok(())
+}
