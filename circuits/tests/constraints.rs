@@ -10,8 +10,9 @@ fn field() -> impl Strategy<Value = Fr> {
 }
 
 fn arb_branch() -> impl Strategy<Value = MerkleBranch> {
-    (prop::collection::vec(field(), TREE_DEPTH), any::<[bool; TREE_DEPTH]>())
-        .prop_map(|(siblings, is_right)| MerkleBranch { siblings: siblings.try_into().expect("20"), is_right })
+    (prop::collection::vec(field(), TREE_DEPTH), any::<[bool; TREE_DEPTH]>()).prop_map(
+        |(siblings, is_right)| MerkleBranch { siblings: siblings.try_into().expect("20"), is_right },
+    )
 }
 
 /// The witness with one thing changed.
@@ -117,9 +118,8 @@ proptest! {
 #[test]
 fn the_nullifier_depends_on_secret_epoch_and_message_id_and_nothing_else() {
     let witness = Witness { secret: Fr::from(7), limit: 10, message_id: 3, path: MerkleBranch::default() };
-    let nullifier = |witness: &Witness, epoch: u64, x: u64| {
-        evaluate(witness, Fr::from(epoch), Fr::from(x)).nullifier
-    };
+    let nullifier =
+        |witness: &Witness, epoch: u64, x: u64| evaluate(witness, Fr::from(epoch), Fr::from(x)).nullifier;
     let base = nullifier(&witness, 1, 1);
     assert_eq!(base, nullifier(&witness, 1, 2));
     assert_eq!(base, nullifier(&with(&witness, |w| w.limit = 11), 1, 1));

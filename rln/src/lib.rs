@@ -33,6 +33,8 @@ pub mod quota;
 mod rejection;
 mod root_window;
 mod share;
+#[cfg(any(test, feature = "test-utils"))]
+pub mod test_utils;
 mod validator;
 mod verifier;
 

@@ -9,7 +9,10 @@
 //! Epochs leave through [`NullifierLog::prune_before`]. An epoch that was forgotten is not opened
 //! again, since a breach in it could no longer be seen.
 
-use std::collections::{BTreeMap, HashMap, hash_map};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, HashMap, hash_map},
+};
 
 use crate::{Epoch, Nullifier, Share};
 
@@ -103,18 +106,28 @@ impl NullifierLog {
         let kept = self.epochs.split_off(&epoch);
         let pruned = std::mem::replace(&mut self.epochs, kept);
         if let Some((last, _)) = pruned.last_key_value() {
-            self.forgotten_below = self.forgotten_below.max(Epoch::new(last.number().saturating_add(1)));
+            self.close_through(*last);
         }
         pruned.values().map(HashMap::len).sum()
     }
 
     /// Remembers shares of an earlier run, whose proofs were verified then. Returns how many were
     /// new. To be done before anything is observed.
+    ///
+    /// The newest epochs come first, so that what a long absence left behind takes no room from
+    /// them; epochs beyond the bound are closed.
     pub fn restore(&mut self, shares: impl IntoIterator<Item = (Epoch, Nullifier, Share)>) -> usize {
-        shares
-            .into_iter()
-            .filter(|&(epoch, nullifier, share)| self.observe(epoch, nullifier, share) == Sighting::New)
-            .count()
+        let mut shares: Vec<_> = shares.into_iter().collect();
+        shares.sort_by_key(|&(epoch, ..)| Reverse(epoch));
+        let mut restored = 0;
+        for (epoch, nullifier, share) in shares {
+            match self.observe(epoch, nullifier, share) {
+                Sighting::New => restored += 1,
+                Sighting::Full if !self.epochs.contains_key(&epoch) => self.close_through(epoch),
+                _ => {}
+            }
+        }
+        restored
     }
 
     /// Lines remembered, of all epochs.
@@ -125,6 +138,11 @@ impl NullifierLog {
     /// Whether nothing is remembered.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Opens neither `last` nor an epoch before it from now on.
+    fn close_through(&mut self, last: Epoch) {
+        self.forgotten_below = self.forgotten_below.max(Epoch::new(last.number().saturating_add(1)));
     }
 
     fn entry(&self, epoch: Epoch, nullifier: Nullifier) -> Option<&Entry> {

@@ -17,6 +17,14 @@
 //! Once a line is broken, more shares on it are refused early and unproven: genuine or not, they are
 //! refused either way, and a breach cannot be used to buy verifications.
 //!
+//! # Bounds
+//! A message is accepted while its time is less than 21 s from ours (20 whole seconds), and its epoch
+//! is that of its time. So an epoch is kept while a moment of it is less than 21 s in the past and
+//! pruned after that: with a steady clock at most `ceil(42 / epoch length) + 1` epochs, 2 for 600 s and
+//! 43 for 1 s, of at most [`ValidatorConfig::nullifier_capacity`] shares each. The log has room for
+//! twice as many epochs, for a clock that was set back, and refuses more. Only members fill it, each
+//! up to its quota, since nothing unproven enters.
+//!
 //! Spec: 17/WAKU2-RLN-RELAY "Routing"; order of nwaku's `validateMessage`.
 
 use std::time::Duration;
@@ -83,7 +91,7 @@ impl ValidatorConfig {
     }
 
     /// Epochs of all messages that are accepted at one moment: an open interval of twice the reach
-    /// touches at most this many. 3 for 600 s, 43 for 1 s.
+    /// touches at most this many.
     fn epochs_in_reach(&self) -> usize {
         let epochs = self.reach().as_secs().saturating_mul(2).div_ceil(self.epoch_length.as_secs());
         usize::try_from(epochs.saturating_add(1)).unwrap_or(usize::MAX)

@@ -1,0 +1,156 @@
+//! Proofs made here, checked here and by zerokit, and the circuit against the relation.
+
+use std::sync::{Arc, LazyLock};
+
+use weir_circuits::{MerkleBranch, Violation, Witness, check, evaluate};
+use weir_core::{ProofField, RateLimitProof, Timestamp, WakuMessage};
+use weir_rln::{
+    EpochLength, MessageId, ProofClaim, ProveError, Prover, Validator, ValidatorConfig, Verifier,
+    test_utils::{Member, message},
+};
+use zerokit_rln::prelude::{
+    CanonicalDeserialize, Fr, Proof, RLNBuilder, RLNMerkleProof, RLNProofValues, RLNWitnessInput, SecretFr,
+};
+
+const NOW: Timestamp = Timestamp::from_secs(1_740_000_300);
+
+static PROVER: LazyLock<Prover> = LazyLock::new(|| Prover::load().expect("embedded keys"));
+static VERIFIER: LazyLock<Verifier> = LazyLock::new(|| Verifier::load().expect("embedded key"));
+
+fn length() -> EpochLength {
+    EpochLength::new(600).expect("not zero")
+}
+
+fn proven(member: &Member, message: &WakuMessage, id: u32) -> Result<RateLimitProof, ProveError> {
+    PROVER.prove(&member.request(message, length(), MessageId(id)))
+}
+
+fn holds(proof: &RateLimitProof) -> bool {
+    VERIFIER.verify(&ProofClaim::parse(proof).expect("canonical"))
+}
+
+#[test]
+fn prover_and_verifier_can_be_shared_between_threads() {
+    fn shared<T: Send + Sync>() {}
+    shared::<Prover>();
+    shared::<Verifier>();
+}
+
+#[test]
+fn a_proof_holds_for_exactly_what_it_was_made_for() {
+    let (member, mut message) = (Member::new(1, 100), message("hello", NOW));
+    let proof = proven(&member, &message, 99).expect("within the quota");
+    assert!(holds(&proof));
+
+    let mut changed = Vec::new();
+    let mut change = |name, apply: fn(&mut RateLimitProof)| {
+        let mut proof = proof.clone();
+        apply(&mut proof);
+        changed.push((name, proof));
+    };
+    change("root", |proof| proof.merkle_root[0] ^= 1);
+    change("x", |proof| proof.share_x[0] ^= 1);
+    change("y", |proof| proof.share_y[0] ^= 1);
+    change("nullifier", |proof| proof.nullifier[0] ^= 1);
+    change("epoch", |proof| proof.epoch[0] ^= 1);
+    change("identifier", |proof| proof.rln_identifier[0] ^= 1);
+    change("A", |proof| proof.proof[0] ^= 1);
+    change("sign of A", |proof| proof.proof[31] ^= 0x80);
+    change("B", |proof| proof.proof[32] ^= 1);
+    change("C", |proof| proof.proof[96] ^= 1);
+    change("points at infinity", |proof| {
+        proof.proof = [0; 128];
+        (proof.proof[31], proof.proof[95], proof.proof[127]) = (0x40, 0x40, 0x40);
+    });
+    change("no points", |proof| proof.proof = [0xff; 128]);
+    for (name, proof) in changed {
+        assert!(!holds(&proof), "{name}");
+    }
+
+    // The whole way through the validator, as another node would.
+    let mut validator = Validator::new(ValidatorConfig::new(length()));
+    validator.push_root(member.root);
+    message.proof = ProofField::Present(Box::new(proof));
+    let claim = validator.check_early(&message, NOW).expect("well formed");
+    assert!(VERIFIER.verify(&claim));
+    assert!(validator.check_late(claim).is_ok());
+}
+
+#[test]
+fn our_proof_holds_for_zerokit() {
+    let (member, message) = (Member::new(2, 65_535), message("", NOW));
+    let ours = proven(&member, &message, 65_534).expect("the last message of the widest limit");
+    let claim = ProofClaim::parse(&ours).expect("canonical");
+    let field = |bytes: [u8; 32]| Fr::deserialize_compressed(bytes.as_slice()).expect("canonical");
+    let values = RLNProofValues::new_single()
+        .y(field(ours.share_y))
+        .root(field(ours.merkle_root))
+        .nullifier(field(ours.nullifier))
+        .x(field(ours.share_x))
+        .external_nullifier(field(claim.external_nullifier().to_bytes()))
+        .build();
+    let proof = Proof::deserialize_compressed(ours.proof.as_slice()).expect("points");
+    assert!(RLNBuilder::stateless().build().verify(&proof, &values).expect("right number of inputs"));
+}
+
+#[test]
+fn two_proofs_of_one_statement_differ_so_that_nobody_can_link_them_by_bytes() {
+    let (member, message) = (Member::new(3, 1), message("hello", NOW));
+    let [a, b] = [(); 2].map(|()| proven(&member, &message, 0).expect("within the quota"));
+    assert_ne!(a.proof, b.proof);
+    assert_eq!(RateLimitProof { proof: b.proof, ..a }, b);
+}
+
+#[test]
+fn a_message_beyond_the_quota_cannot_be_proven() {
+    let (member, message) = (Member::new(4, 3), message("hello", NOW));
+    match proven(&member, &message, 3) {
+        Err(ProveError::Relation(Violation::MessageIdAtLimit { message_id: 3, limit: 3 })) => {}
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The widest distance of limit and message id is where the circuit's comparison ends. The relation
+/// puts the border where the compiled circuit has it.
+#[test]
+fn the_relation_ends_where_the_circuit_does() {
+    let zerokit = RLNBuilder::stateless().build();
+    for (limit, message_id, expected) in
+        [(65_536, 0, Ok(())), (65_537, 0, Err(Violation::LimitTooWide(65_537))), (65_537, 1, Ok(()))]
+    {
+        let path = MerkleBranch::default();
+        let witness = Witness { secret: Fr::from(7), limit, message_id, path };
+        let (scope, x) = (Fr::from(11), Fr::from(13));
+        let statement = evaluate(&witness, scope, x);
+        assert_eq!(check(&statement, &witness), expected);
+
+        let input = RLNWitnessInput::new_single()
+            .identity_secret(SecretFr::from(&mut Fr::from(7)))
+            .user_message_limit(Fr::from(limit))
+            .merkle_proof(RLNMerkleProof::new(vec![Fr::from(0); 20], vec![0; 20]))
+            .x(x)
+            .external_nullifier(scope)
+            .message_id(Fr::from(message_id))
+            .build()
+            .expect("zerokit checks only that the id is below the limit");
+        let holds = zerokit
+            .generate_proof(&input)
+            .is_ok_and(|(proof, values)| zerokit.verify(&proof, &values).unwrap_or(false));
+        assert_eq!(holds, expected.is_ok(), "limit {limit}, id {message_id}");
+    }
+}
+
+#[test]
+fn many_threads_prove_and_verify_at_once() {
+    let (member, message) = (Arc::new(Member::new(5, 100)), message("hello", NOW));
+    let proofs: Vec<_> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..3)
+            .map(|id| {
+                let (member, message) = (&member, &message);
+                scope.spawn(move || proven(member, message, id).expect("within the quota"))
+            })
+            .collect();
+        workers.into_iter().map(|worker| worker.join().expect("no panic")).collect()
+    });
+    assert!(proofs.iter().all(holds));
+}
