@@ -263,7 +263,7 @@ impl Node {
         };
         let first =
             Network::new(network.clone(), registry).map_err(|error| StartError::Actor(error.into()))?;
-        let (peer_id, max_connections) = (first.local_peer().clone(), network.max_connections);
+        let (peer_id, max_connections) = (first.local_peer(), network.max_connections);
         start_network(places.network, &front.handle(), &notices, first, network, ports, &metrics).await?;
 
         let peer_config = peer_config(peer_id.clone(), cluster, max_connections);

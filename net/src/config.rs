@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 
 /// The settings of [`crate::Network`]. Parameters of the protocols are not among them: they have to
 /// be the same on all nodes (11/WAKU2-RELAY).
+#[derive(Clone)]
 pub struct Config {
     /// The secp256k1 secret key the node is known by, 32 bytes big-endian.
     pub key: Zeroizing<[u8; 32]>,

@@ -13,7 +13,7 @@ mod keystore;
 mod list;
 mod recover;
 
-pub(crate) use keystore::unregistered_credential;
+pub(crate) use keystore::{quota_path, unregistered_credential};
 
 /// Why a command of `weir rln` failed. Nothing was lost, and nothing changed unless the text says so.
 #[derive(Debug, thiserror::Error)]

@@ -38,7 +38,7 @@ pub(crate) fn unregistered_credential(identity: Identity) -> Credential {
 }
 
 /// Where the quota of a keystore's identity is kept: beside it, whichever node uses it.
-fn quota_path(keystore: &Path) -> PathBuf {
+pub(crate) fn quota_path(keystore: &Path) -> PathBuf {
     with_suffix(keystore, ".quota")
 }
 

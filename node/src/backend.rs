@@ -1,0 +1,227 @@
+//! The API's questions, answered over the actors' handles.
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use weir_actors::{
+    Clock,
+    handles::{NodeHandles, PublishAutoError as AutoError, TopicsError},
+    supervision::AskError,
+};
+use weir_api::backend::{
+    Backend, ConnectError, HealthError, MessagesError, NodeInfo, PublishAutoError, QuotaReport,
+    SubscribeError, Unavailable,
+};
+use weir_core::{ContentTopic, PeerId, PubsubTopic, ShardId, Timestamp, WakuMessage};
+use weir_protocols::{
+    health::{Facts, Lifecycle, Report, RlnState},
+    peer_manager::{Connectedness, PeerInfo},
+    relay::{PublishError, Published},
+};
+use weir_wire::protocol_id;
+
+use crate::telemetry;
+
+/// A node whose actors answered later than this is lagging (nwaku: 50 ms).
+const LAG_LIMIT: Duration = Duration::from_millis(50);
+
+/// The node as the API sees it, from the moment REST listens; the rest comes when it has started.
+#[derive(Clone)]
+pub(crate) struct NodeBackend {
+    running: Arc<OnceLock<Running>>,
+    clock: Clock,
+}
+
+/// What there is once the node has started.
+struct Running {
+    handles: NodeHandles,
+    peer_id: PeerId,
+    evidence: EvidenceCount,
+}
+
+/// Tells how many breaches are on record.
+pub(crate) type EvidenceCount = Box<dyn Fn() -> Option<u64> + Send + Sync>;
+
+impl NodeBackend {
+    pub(crate) fn new(clock: Clock) -> Self {
+        Self { running: Arc::new(OnceLock::new()), clock }
+    }
+
+    /// Opens the API; the second call has no effect.
+    pub(crate) fn set_running(&self, handles: NodeHandles, peer_id: PeerId, evidence: EvidenceCount) {
+        drop(self.running.set(Running { handles, peer_id, evidence }));
+    }
+
+    fn running(&self) -> Result<&Running, Unavailable> {
+        // While the node starts the API itself answers instead of asking.
+        self.running.get().ok_or(Unavailable::Overloaded)
+    }
+
+    fn handles(&self) -> Result<&NodeHandles, Unavailable> {
+        Ok(&self.running()?.handles)
+    }
+
+    async fn shards(
+        &self,
+        of: impl Fn(&weir_actors::TopicPeers) -> &[PeerId] + Send,
+    ) -> Result<Vec<(ShardId, Vec<PeerInfo>)>, Unavailable> {
+        let peers = &self.handles()?.peers;
+        let known = peers.all().await.map_err(unavailable)?;
+        let mut shards: Vec<_> = peers
+            .meshes()
+            .await
+            .map_err(unavailable)?
+            .topics
+            .iter()
+            .map(|topic| {
+                let members = of(topic);
+                let infos = known.iter().filter(|info| members.contains(info.address.peer())).cloned();
+                (topic.topic.shard(), infos.collect())
+            })
+            .collect();
+        shards.sort_by_key(|(shard, _)| *shard);
+        Ok(shards)
+    }
+}
+
+impl Backend for NodeBackend {
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    fn is_initializing(&self) -> bool {
+        self.running.get().is_none()
+    }
+
+    async fn publish(&self, topic: PubsubTopic, message: WakuMessage) -> Result<Published, PublishError> {
+        let handles = self.handles().map_err(|_| PublishError::Overloaded)?;
+        handles.relay.publish(topic, message).await
+    }
+
+    async fn publish_auto(&self, message: WakuMessage) -> Result<Published, PublishAutoError> {
+        let handles = self.handles().map_err(|_| PublishAutoError::Publish(PublishError::Overloaded))?;
+        handles.relay.publish_auto(message).await.map_err(|error| match error {
+            AutoError::AutoshardingDisabled => PublishAutoError::AutoshardingDisabled,
+            AutoError::Autosharding(error) => PublishAutoError::Autosharding(error.to_string()),
+            AutoError::Publish(error) => PublishAutoError::Publish(error),
+        })
+    }
+
+    async fn subscribe(&self, topics: Vec<PubsubTopic>) -> Result<(), SubscribeError> {
+        self.handles()?.relay.subscribe(topics).await.map_err(subscribe_error)
+    }
+
+    async fn unsubscribe(&self, topics: Vec<PubsubTopic>) -> Result<(), SubscribeError> {
+        self.handles()?.relay.unsubscribe(topics).await.map_err(subscribe_error)
+    }
+
+    async fn subscribe_content(&self, topics: Vec<ContentTopic>) -> Result<(), SubscribeError> {
+        self.handles()?.relay.subscribe_content(topics).await.map_err(subscribe_error)
+    }
+
+    async fn unsubscribe_content(&self, topics: Vec<ContentTopic>) -> Result<(), SubscribeError> {
+        self.handles()?.relay.unsubscribe_content(topics).await.map_err(subscribe_error)
+    }
+
+    async fn messages(&self, topic: PubsubTopic) -> Result<Vec<WakuMessage>, MessagesError> {
+        let taken = self.handles()?.relay.messages(topic).await.map_err(unavailable)?;
+        taken.ok_or(MessagesError::NotSubscribed)
+    }
+
+    async fn content_messages(&self, topic: ContentTopic) -> Result<Vec<WakuMessage>, MessagesError> {
+        let taken = self.handles()?.relay.content_messages(topic).await.map_err(unavailable)?;
+        taken.ok_or(MessagesError::NotSubscribed)
+    }
+
+    async fn peers(&self) -> Result<Vec<PeerInfo>, Unavailable> {
+        self.handles()?.peers.all().await.map_err(unavailable)
+    }
+
+    async fn connect(&self, address: &str) -> Result<(), ConnectError> {
+        let address =
+            weir_net::address::parse(address).map_err(|error| ConnectError::Address(error.to_string()))?;
+        let outcome = self.handles()?.peers.connect(address).await.map_err(unavailable)?;
+        outcome.map_err(ConnectError::Failed)
+    }
+
+    async fn mesh(&self) -> Result<Vec<(ShardId, Vec<PeerInfo>)>, Unavailable> {
+        self.shards(|topic| &topic.mesh).await
+    }
+
+    async fn relay_peers(&self) -> Result<Vec<(ShardId, Vec<PeerInfo>)>, Unavailable> {
+        self.shards(|topic| &topic.subscribed).await
+    }
+
+    async fn info(&self) -> Result<NodeInfo, Unavailable> {
+        let running = self.running()?;
+        let listen_addresses = running.handles.peers.meshes().await.map_err(unavailable)?.listen_addresses;
+        // There is no ENR before there is discovery.
+        Ok(NodeInfo { listen_addresses, enr_uri: String::new(), peer_id: running.peer_id.clone() })
+    }
+
+    async fn health(&self) -> Result<Report, HealthError> {
+        let Some(running) = self.running.get() else {
+            let starting =
+                Facts { lifecycle: Lifecycle::Starting, lagging: false, relay_peers: 0, rln: RlnState::Off };
+            return Ok(starting.report());
+        };
+        let asked = tokio::time::Instant::now();
+        let peers = running.handles.peers.all().await.map_err(health_error)?;
+        let lagging = asked.elapsed() > LAG_LIMIT;
+        let rln = match running.handles.status.membership().await {
+            None => RlnState::Off,
+            Some(report) => match report.map_err(health_error)? {
+                report if report.ledger_error.is_some() => RlnState::Faulty,
+                _ => RlnState::Ready,
+            },
+        };
+        let relay_peers = peers
+            .iter()
+            .filter(|peer| {
+                peer.connectedness == Connectedness::Connected
+                    && peer.protocols.iter().any(|protocol| protocol == protocol_id::RELAY)
+            })
+            .count();
+        Ok(Facts { lifecycle: Lifecycle::Running, lagging, relay_peers, rln }.report())
+    }
+
+    async fn quota(&self) -> Result<Option<QuotaReport>, Unavailable> {
+        Ok(self.handles()?.status.quota().map(|quota| QuotaReport {
+            limit: quota.limit.get(),
+            used: quota.used,
+            epoch: quota.epoch.number(),
+            resets_at: quota.resets_at,
+        }))
+    }
+
+    async fn evidence_count(&self) -> Result<Option<u64>, Unavailable> {
+        Ok((self.running()?.evidence)())
+    }
+
+    fn set_log_level(&self, level: &str) -> Result<(), String> {
+        telemetry::set_log_level(level)
+    }
+}
+
+const fn unavailable(error: AskError) -> Unavailable {
+    match error {
+        AskError::Busy | AskError::Down => Unavailable::Overloaded,
+        AskError::Timeout => Unavailable::Timeout,
+    }
+}
+
+fn subscribe_error(error: TopicsError) -> SubscribeError {
+    match error {
+        TopicsError::Unavailable(error) => SubscribeError::Unavailable(unavailable(error)),
+        other => SubscribeError::Refused(other.to_string()),
+    }
+}
+
+const fn health_error(error: AskError) -> HealthError {
+    match error {
+        AskError::Timeout => HealthError::Timeout,
+        AskError::Busy | AskError::Down => HealthError::Failed,
+    }
+}

@@ -1,0 +1,297 @@
+//! The life of `weir run`: opens its files, starts the parts in order, waits, stops them in order.
+//!
+//! ```text
+//!  start   state.redb ─ node key ─ membership ─ REST listens ─ actors ─ metrics ─ banner
+//!  stop    SIGTERM or SIGINT ─ REST finishes its requests ─ relay ─ network ─ journal
+//! ```
+//!
+//! Every port is bound and every file opened before the first message is taken, so what can be wrong
+//! with a configuration shows at once, by name.
+
+use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use prometheus_client::registry::Registry;
+use rand::{RngCore, rngs::OsRng};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    sync::oneshot,
+    task::JoinHandle,
+};
+use weir_actors::{
+    Clock,
+    node::{DrainError, GivenUp, MemberSettings, Node, RlnSettings, Settings, StartError},
+    system::{self, Arbiters},
+};
+use weir_api::ServerConfig;
+use weir_membership::{Ledger, RegistryFile};
+use weir_protocols::relay;
+use weir_rln::ValidatorConfig;
+use weir_storage::{OpenError, StateStore, StoreError};
+use zeroize::Zeroizing;
+
+use crate::{
+    backend::{EvidenceCount, NodeBackend},
+    config::{Config, RlnConfig},
+    output::{
+        self,
+        banner::{Banner, MembershipLine},
+    },
+};
+
+mod member;
+
+pub use member::MemberError;
+
+/// Threads of the common pool, which runs connections and REST; actors and proofs have their own.
+const POOL_THREADS: usize = 2;
+
+/// A stop takes at most 5 s: so much for REST, the rest for the actors.
+const REST_DRAIN: Duration = Duration::from_millis(1500);
+const NODE_DRAIN: Duration = Duration::from_secs(3);
+
+/// Why the node ended well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExitReason {
+    /// SIGTERM came.
+    Terminated,
+    /// SIGINT came.
+    Interrupted,
+}
+
+/// Why the node could not start or failed.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// A file of the data directory cannot be used.
+    #[error("--data-dir: {0}")]
+    Open(#[from] OpenError),
+    /// The state cannot be read or written.
+    #[error("--data-dir: {0}")]
+    Store(#[from] StoreError),
+    /// The node's own membership cannot be used.
+    #[error(transparent)]
+    Member(#[from] MemberError),
+    /// A port of REST or metrics is taken, or not ours to bind.
+    #[error("{setting}: cannot listen on {address}: {source}; choose another with {setting}")]
+    Listen {
+        /// The setting to change.
+        setting: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The runtime or its signals cannot be set up.
+    #[error("the runtime could not be started: {0}")]
+    Runtime(#[from] io::Error),
+    /// A part did not start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// A part failed again and again.
+    #[error("stopped: {0}; see the log above")]
+    GivenUp(#[from] GivenUp),
+    /// The stop did not finish.
+    #[error("stopped in a hurry: {0}")]
+    Drain(#[from] DrainError),
+}
+
+/// Runs a node until it is told to stop.
+pub fn run(config: Config) -> Result<ExitReason, RunError> {
+    system::run(POOL_THREADS, |arbiters| live(config, arbiters))?
+}
+
+async fn live(config: Config, arbiters: Arbiters) -> Result<ExitReason, RunError> {
+    let clock = Clock::system();
+    let mut signals = Signals::new()?;
+    let store = StateStore::open(config.data_dir.join("state.redb"))?;
+    let key = node_key(&config, &store)?;
+    let member = config.rln.as_ref().map(|rln| member::open(rln, &clock)).transpose()?.flatten();
+    let mut registry = Registry::default();
+    let backend = NodeBackend::new(clock.clone());
+    let rest = start_rest(&config, &backend, &mut registry).await?;
+    let metrics_listener = match &config.metrics {
+        Some(metrics) => Some(bind("--metrics-server-port", metrics.listen).await?),
+        None => None,
+    };
+
+    let settings = settings(&config, key, store.clone(), member, clock);
+    let mut node = Node::start(&arbiters, settings, &mut registry).await?;
+    let handles = node.handles().clone();
+    let listen_addresses =
+        handles.peers.meshes().await.map(|meshes| meshes.listen_addresses).unwrap_or_default();
+    backend.set_running(handles.clone(), node.peer_id().clone(), evidence_count(store));
+    let metrics = metrics_listener.map(|listener| start_metrics(listener, registry)).transpose()?;
+
+    let membership = handles.status.quota().map(|quota| MembershipLine {
+        index: quota.index.get(),
+        limit: quota.limit.get(),
+        left: quota.limit.get().saturating_sub(quota.used),
+    });
+    let banner = Banner {
+        config: &config,
+        peer_id: node.peer_id(),
+        listen_addresses: &listen_addresses,
+        rest: rest.as_ref().map(|server| server.address),
+        metrics: metrics.as_ref().map(|server| server.address),
+        membership,
+    };
+    output::print(format_args!("{banner}"))?;
+
+    let ended = tokio::select! {
+        reason = signals.next() => Ok(reason),
+        given_up = node.given_up() => Err(RunError::from(given_up)),
+    };
+    tracing::info!("stopping");
+    if let Some(rest) = rest {
+        rest.stop().await;
+    }
+    let drained = node.drain(NODE_DRAIN).await;
+    if let Some(metrics) = metrics {
+        metrics.stop().await;
+    }
+    let reason = ended?;
+    drained?;
+    tracing::info!("stopped");
+    Ok(reason)
+}
+
+/// Breaches are rare, so they are counted where they are kept.
+fn evidence_count(store: StateStore) -> EvidenceCount {
+    Box::new(move || store.evidence().ok().and_then(|records| u64::try_from(records.len()).ok()))
+}
+
+/// The operator's key, or the one kept in the state, or a new one that is kept from now on.
+fn node_key(config: &Config, store: &StateStore) -> Result<Zeroizing<[u8; 32]>, RunError> {
+    if let Some(key) = &config.network.node_key {
+        return Ok(key.as_bytes().clone());
+    }
+    if let Some(key) = store.node_key()? {
+        return Ok(key);
+    }
+    // All but one in 2^128 of 32-byte strings are keys of the curve.
+    let mut key = Zeroizing::new([0; 32]);
+    OsRng.fill_bytes(key.as_mut());
+    store.put_node_key(&key)?;
+    Ok(key)
+}
+
+fn settings(
+    config: &Config,
+    key: Zeroizing<[u8; 32]>,
+    store: StateStore,
+    member: Option<MemberSettings>,
+    clock: Clock,
+) -> Settings {
+    let network = weir_net::Config {
+        listen: vec![listen_multiaddr(config)],
+        announce: config.network.external.iter().map(|at| at.at(config.network.tcp_port)).collect(),
+        agent: config.network.agent.clone(),
+        max_message_size: config.relay.max_message_size,
+        max_connections: config.network.max_connections,
+        ..weir_net::Config::new(key, config.relay.cluster)
+    };
+    let relay = relay::Config {
+        autosharding: config.relay.autosharding(),
+        max_message_size: config.relay.max_message_size,
+        rln: config.rln.as_ref().map(|rln| ValidatorConfig::new(rln.epoch_length)),
+        has_membership: member.is_some(),
+        ..relay::Config::new(config.relay.cluster)
+    };
+    let rln = config.rln.as_ref().map(|rln| rln_settings(rln, member));
+    Settings {
+        network,
+        relay,
+        topics: config.relay.topics().unwrap_or_default(),
+        content_topics: config.relay.content_topics.clone(),
+        cache_capacity: config.rest.as_ref().map_or(1, |rest| rest.relay_cache_capacity),
+        static_nodes: config.network.static_nodes.clone(),
+        store,
+        rln,
+        clock,
+    }
+}
+
+fn rln_settings(rln: &RlnConfig, member: Option<MemberSettings>) -> RlnSettings {
+    let path: PathBuf = rln.registry_path.clone();
+    RlnSettings {
+        open_ledger: Arc::new(move || Ok(Box::new(RegistryFile::open(&path)?) as Box<dyn Ledger>)),
+        verifier_threads: std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2)),
+        member,
+    }
+}
+
+fn listen_multiaddr(config: &Config) -> String {
+    let (ip, port) = (config.network.listen_address, config.network.tcp_port);
+    let family = if ip.is_ipv4() { "ip4" } else { "ip6" };
+    format!("/{family}/{ip}/tcp/{port}")
+}
+
+/// A server and the way to stop it.
+struct Server {
+    address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Server {
+    /// Serves on `listener` from now on.
+    fn start(listener: TcpListener, app: weir_api::App) -> io::Result<Self> {
+        let address = listener.local_addr()?;
+        let (stop, stopped) = oneshot::channel();
+        let config = ServerConfig { shutdown_timeout: REST_DRAIN, ..ServerConfig::default() };
+        let task = tokio::spawn(weir_api::serve(listener, app, config, async move {
+            drop(stopped.await);
+        }));
+        Ok(Self { address, stop, task })
+    }
+
+    /// Takes no new request and finishes the others.
+    async fn stop(self) {
+        let _ = self.stop.send(());
+        drop(self.task.await);
+    }
+}
+
+async fn start_rest(
+    config: &Config,
+    backend: &NodeBackend,
+    registry: &mut Registry,
+) -> Result<Option<Server>, RunError> {
+    let Some(rest) = &config.rest else { return Ok(None) };
+    let listener = bind("--rest-port", rest.listen).await?;
+    let settings = weir_api::Config {
+        admin: rest.admin,
+        allow_origin: rest.allow_origins.clone(),
+        max_message_size: config.relay.max_message_size,
+        ..weir_api::Config::default()
+    };
+    let app = weir_api::app(backend.clone(), settings, registry);
+    Ok(Some(Server::start(listener, app)?))
+}
+
+fn start_metrics(listener: TcpListener, registry: Registry) -> io::Result<Server> {
+    Server::start(listener, weir_api::metrics_app(Arc::new(registry)))
+}
+
+async fn bind(setting: &'static str, address: SocketAddr) -> Result<TcpListener, RunError> {
+    TcpListener::bind(address).await.map_err(|source| RunError::Listen { setting, address, source })
+}
+
+/// The signals that end a node.
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) -> ExitReason {
+        tokio::select! {
+            _ = self.terminate.recv() => ExitReason::Terminated,
+            _ = self.interrupt.recv() => ExitReason::Interrupted,
+        }
+    }
+}
