@@ -20,7 +20,7 @@ use crate::{
     cors::{AllowedOrigins, check_origin},
     endpoints,
     metrics::{Metrics, observe},
-    request::PublishLimit,
+    request::Bodies,
     routes::Routes,
     server::App,
 };
@@ -29,7 +29,7 @@ use crate::{
 pub(crate) struct Shared<B> {
     pub(crate) backend: B,
     pub(crate) config: Config,
-    pub(crate) publish_limit: PublishLimit,
+    pub(crate) bodies: Bodies,
     /// The OpenAPI document.
     pub(crate) document: Bytes,
 }
@@ -43,8 +43,8 @@ pub fn app<B: Backend>(backend: B, config: Config, registry: &mut Registry) -> A
     let (routes, document) = install(&config, metrics.clone()).finish();
     let document = document.to_json().expect("the document is plain data with text keys").into();
     let allowed_origins = AllowedOrigins::new(&config.allow_origin);
-    let publish_limit = PublishLimit::for_message_size(config.max_message_size);
-    let shared = Arc::new(Shared { backend, config, publish_limit, document });
+    let bodies = Bodies::new(config.max_message_size);
+    let shared = Arc::new(Shared { backend, config, bodies, document });
 
     let unknown = MethodRouter::new().fallback(no_such_endpoint::<B>);
     let unknown = unknown.layer(from_fn_with_state(metrics.route("unknown"), observe));

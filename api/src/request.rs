@@ -10,11 +10,12 @@ use axum::{
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use serde::Deserialize;
+use tokio::sync::Semaphore;
 
-use crate::answer::Refusal;
+use crate::{answer::Refusal, backend::Unavailable};
 
 /// Longest request body in bytes where nothing tighter holds: 16 MiB, as nwaku.
-pub(crate) const MAX_BODY: usize = 16 * 1024 * 1024;
+const MAX_BODY: usize = 16 * 1024 * 1024;
 
 /// Most entries of a list in a request: as many as a cluster has shards.
 const MAX_LIST: usize = 1024;
@@ -22,57 +23,70 @@ const MAX_LIST: usize = 1024;
 /// How long a client may take to send a body. 16 MiB in this time is 4 Mbit/s.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Bounds of a publish request.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct PublishLimit {
-    /// Longest body in bytes.
-    pub(crate) body: usize,
+/// Longest list in bytes that is read without further ado. Nearly all are shorter.
+const SMALL_LIST: u64 = 64 * 1024;
+
+/// Longer lists that are read at a time. Together they take 64 MiB at most.
+const LARGE_LISTS: usize = 4;
+
+/// Reads request bodies inside their bounds.
+#[derive(Debug)]
+pub(crate) struct Bodies {
     max_message_size: usize,
+    /// Longest publish request in bytes.
+    publish_limit: usize,
+    large_lists: Semaphore,
 }
 
-impl PublishLimit {
-    /// Longest JSON a message of `max_message_size` encoded bytes can take.
+impl Bodies {
+    /// For messages of at most `max_message_size` encoded bytes.
     ///
-    /// Base64 makes four characters of three bytes, and the only one of them an encoder escapes is
-    /// `/`, which doubles it. 16 KiB hold the rest: a content topic of 1024 bytes escaped to six
-    /// characters each, 64 bytes of meta, a proof of 338 bytes, numbers and names.
-    pub(crate) const fn for_message_size(max_message_size: usize) -> Self {
-        let base64 = max_message_size.saturating_add(2) / 3 * 4;
-        let body = base64.saturating_mul(2).saturating_add(16 * 1024);
-        Self { body, max_message_size }
+    /// That bounds a publish request: base64 makes four characters of three bytes, and the only one
+    /// of them an encoder escapes is `/`, which doubles it. 16 KiB hold the rest: a content topic of
+    /// 1024 bytes escaped to six characters each, 64 bytes of meta, a proof of 338 bytes, numbers
+    /// and names.
+    pub(crate) fn new(max_message_size: usize) -> Self {
+        let base64 = max_message_size.div_ceil(3).saturating_mul(4);
+        let publish_limit = base64.saturating_mul(2).saturating_add(16 * 1024);
+        Self { max_message_size, publish_limit, large_lists: Semaphore::new(LARGE_LISTS) }
     }
 
-    /// Reads a publish request's body.
-    pub(crate) async fn read(self, request: Request) -> Result<Bytes, Refusal> {
-        read_json(request, self.body).await.map_err(|error| match error {
+    /// The JSON of a message to publish.
+    pub(crate) async fn publish(&self, request: Request) -> Result<Bytes, Refusal> {
+        read_json(request, self.publish_limit).await.map_err(|error| match error {
             BodyError::TooLong => Refusal::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 format!(
                     "Request body exceeds {} bytes, the most that a message of {} bytes takes as JSON",
-                    self.body, self.max_message_size
+                    self.publish_limit, self.max_message_size
                 ),
             ),
             BodyError::Refused(refusal) => refusal,
         })
     }
-}
 
-/// Reads a JSON list of texts.
-pub(crate) async fn read_list(request: Request) -> Result<Vec<String>, Refusal> {
-    let body = read_json(request, MAX_BODY).await.map_err(|error| match error {
-        BodyError::TooLong => {
-            Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, format!("Request body exceeds {MAX_BODY} bytes"))
+    /// A JSON list of texts.
+    pub(crate) async fn list(&self, request: Request) -> Result<Vec<String>, Refusal> {
+        let is_small = request.body().size_hint().upper().is_some_and(|length| length <= SMALL_LIST);
+        let permit = if is_small { None } else { Some(self.large_lists.try_acquire()) };
+        if let Some(Err(_)) = permit {
+            return Err(Unavailable::Overloaded.into());
         }
-        BodyError::Refused(refusal) => refusal,
-    })?;
-    let list: Vec<String> = decode_json(&body)?;
-    if list.len() > MAX_LIST {
-        return Err(Refusal::bad_request(format!(
-            "{} entries in one request; at most {MAX_LIST} are allowed",
-            list.len()
-        )));
+        let body = read_json(request, MAX_BODY).await.map_err(|error| match error {
+            BodyError::TooLong => {
+                Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, format!("Request body exceeds {MAX_BODY} bytes"))
+            }
+            BodyError::Refused(refusal) => refusal,
+        })?;
+        let list: Vec<String> = decode_json(&body)?;
+        if list.len() > MAX_LIST {
+            return Err(Refusal::bad_request(format!(
+                "{} entries in one request; at most {MAX_LIST} are allowed",
+                list.len()
+            )));
+        }
+        Ok(list)
     }
-    Ok(list)
 }
 
 /// Decodes a JSON body.

@@ -17,6 +17,10 @@ use tokio::{
 };
 use tracing::{debug, warn};
 
+use self::write_timeout::WriteTimeout;
+
+mod write_timeout;
+
 /// A set of endpoints that [`serve`] can put on a listener.
 #[derive(Debug, Clone)]
 pub struct App(pub(crate) Router);
@@ -30,6 +34,8 @@ pub struct ServerConfig {
     /// How long a client may take to send the head of its next request. So it is also how long an
     /// idle connection stays.
     pub head_timeout: Duration,
+    /// How long a client may leave an answer unread.
+    pub write_timeout: Duration,
     /// How long requests that are being answered at shutdown may take.
     pub shutdown_timeout: Duration,
 }
@@ -48,6 +54,7 @@ impl Default for ServerConfig {
         Self {
             max_connections: 256,
             head_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(30),
             shutdown_timeout: Duration::from_secs(10),
         }
     }
@@ -76,7 +83,8 @@ pub async fn serve(
             Some(_) = connections.join_next() => continue,
             accepted = accept(&listener, &permits) => accepted,
         };
-        let connection = http.serve_connection(TokioIo::new(stream), service.clone());
+        let stream = TokioIo::new(WriteTimeout::new(stream, config.write_timeout));
+        let connection = http.serve_connection(stream, service.clone());
         let connection = graceful.watch(connection);
         connections.spawn(async move {
             if let Err(error) = connection.await {

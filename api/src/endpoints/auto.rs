@@ -10,7 +10,7 @@ use crate::{
     app::Node,
     backend::{Backend, MessagesError, PublishAutoError},
     message::{self, NewMessage, ReceivedMessage},
-    request::{PathText, read_list},
+    request::PathText,
     routes::Routes,
 };
 
@@ -35,7 +35,7 @@ pub(crate) fn install<B: Backend>(routes: Routes<B>) -> Routes<B> {
         (status = 503, body = String, content_type = "text/plain", description = "Overloaded or stopping"),
     ))]
 async fn subscribe<B: Backend>(State(node): Node<B>, request: Request) -> Answer {
-    let topics = parse_topics(&read_list(request).await?)?;
+    let topics = parse_topics(&node.bodies.list(request).await?)?;
     let result = node.backend.subscribe_content(topics).await;
     result.map_err(|error| subscription_refusal("Subscribe", error))?;
     Ok(ok())
@@ -51,7 +51,7 @@ async fn subscribe<B: Backend>(State(node): Node<B>, request: Request) -> Answer
         (status = 503, body = String, content_type = "text/plain", description = "Overloaded or stopping"),
     ))]
 async fn unsubscribe<B: Backend>(State(node): Node<B>, request: Request) -> Answer {
-    let topics = parse_topics(&read_list(request).await?)?;
+    let topics = parse_topics(&node.bodies.list(request).await?)?;
     let result = node.backend.unsubscribe_content(topics).await;
     result.map_err(|error| subscription_refusal("Unsubscribe", error))?;
     Ok(ok())
@@ -88,7 +88,7 @@ async fn messages<B: Backend>(State(node): Node<B>, PathText(text): PathText) ->
         (status = 503, body = String, content_type = "text/plain", description = "No membership, disk full, overloaded or stopping"),
     ))]
 async fn publish<B: Backend>(State(node): Node<B>, request: Request) -> Answer {
-    let body = node.publish_limit.read(request).await?;
+    let body = node.bodies.publish(request).await?;
     let message = message::parse(&body, node.backend.now())?;
     match node.backend.publish_auto(message).await {
         // nwaku takes this for a failure here, and for a success where the caller names the shard.

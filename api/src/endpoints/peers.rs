@@ -16,7 +16,7 @@ use crate::{
     answer::{Answer, Refusal, json, ok},
     app::{Node, Shared},
     backend::{Backend, ConnectError},
-    request::{PathText, read_list},
+    request::PathText,
     routes::Routes,
 };
 
@@ -112,7 +112,8 @@ async fn all<B: Backend>(State(node): Node<B>) -> Answer {
         (status = 400, body = String, content_type = "text/plain", description = "Not an address, or no connection"),
     ))]
 async fn connect<B: Backend>(State(node): Node<B>, request: Request) -> Answer {
-    let addresses = read_list(request).await.map_err(|error| error.prefixed("Failed to decode request: "))?;
+    let addresses =
+        node.bodies.list(request).await.map_err(|error| error.prefixed("Failed to decode request: "))?;
     for (index, address) in addresses.iter().enumerate() {
         node.backend.connect(address).await.map_err(|error| match error {
             ConnectError::Address(detail) => {

@@ -11,7 +11,7 @@ use crate::{
     app::Node,
     backend::{Backend, MessagesError, SubscribeError},
     message::{self, NewMessage, ReceivedMessage},
-    request::{PathText, read_list},
+    request::PathText,
     routes::Routes,
 };
 
@@ -35,7 +35,7 @@ pub(crate) fn install<B: Backend>(routes: Routes<B>) -> Routes<B> {
         (status = 503, body = String, content_type = "text/plain", description = "Overloaded or stopping"),
     ))]
 async fn subscribe<B: Backend>(State(node): Node<B>, request: Request) -> Answer {
-    let topics = parse_topics(&read_list(request).await?)?;
+    let topics = parse_topics(&node.bodies.list(request).await?)?;
     node.backend.subscribe(topics).await.map_err(|error| subscription_refusal("Subscribe", error))?;
     Ok(ok())
 }
@@ -50,7 +50,7 @@ async fn subscribe<B: Backend>(State(node): Node<B>, request: Request) -> Answer
         (status = 503, body = String, content_type = "text/plain", description = "Overloaded or stopping"),
     ))]
 async fn unsubscribe<B: Backend>(State(node): Node<B>, request: Request) -> Answer {
-    let topics = parse_topics(&read_list(request).await?)?;
+    let topics = parse_topics(&node.bodies.list(request).await?)?;
     node.backend.unsubscribe(topics).await.map_err(|error| subscription_refusal("Unsubscribe", error))?;
     Ok(ok())
 }
@@ -95,7 +95,7 @@ async fn publish<B: Backend>(State(node): Node<B>, PathText(topic): PathText, re
             "Failed to publish: Node not subscribed to topic: {topic}"
         )));
     };
-    let body = node.publish_limit.read(request).await?;
+    let body = node.bodies.publish(request).await?;
     let message = message::parse(&body, node.backend.now())?;
     match node.backend.publish(topic, message).await {
         Ok(_) => Ok(ok()),

@@ -59,7 +59,7 @@ async fn every_route_is_in_the_document_and_nothing_else() {
 async fn every_route_in_the_document_is_served() {
     let app = full_app(&Fake::new());
     for (method, path) in ROUTES {
-        let path = path.replace('{', "").replace('}', "");
+        let path = path.replace(['{', '}'], "");
         let reply = call(&app, &method.to_uppercase(), &path).await;
         assert_ne!(reply.body, "Bad request initiated. Invalid path or method used.", "{method} {path}");
     }

@@ -78,6 +78,37 @@ async fn a_list_is_bounded_in_entries_and_bytes() {
     assert_eq!(post(&app, SUBSCRIPTIONS, body).await.plain(), (413, "Request body exceeds 16777216 bytes"));
 }
 
+#[tokio::test]
+async fn only_a_few_long_lists_are_read_at_a_time() {
+    let fake = Fake::new();
+    let app = full_app(&fake);
+    let (end_bodies, _) = tokio::sync::broadcast::channel::<()>(1);
+    let mut reading = Vec::new();
+    for _ in 0..4 {
+        let mut end = end_bodies.subscribe();
+        let rest = async move {
+            let _ = end.recv().await;
+            Ok::<_, std::io::Error>(Bytes::from_static(b"[]"))
+        };
+        let app = app.clone();
+        reading.push(Box::pin(async move {
+            post(&app, SUBSCRIPTIONS, Body::from_stream(futures::stream::once(rest))).await
+        }));
+    }
+    for reply in &mut reading {
+        assert!(futures::poll!(reply.as_mut()).is_pending());
+    }
+    let unannounced = || Body::from_stream(futures::stream::iter([Ok::<_, std::io::Error>("[]")]));
+    let reply = post(&app, SUBSCRIPTIONS, unannounced()).await;
+    assert_eq!(reply.plain(), (503, "the node is overloaded; try again"));
+    assert_eq!(post(&app, SUBSCRIPTIONS, "[]").await.plain(), (200, "OK"), "short lists are not held up");
+    end_bodies.send(()).expect("four wait");
+    for reply in reading {
+        assert_eq!(reply.await.plain(), (200, "OK"));
+    }
+    assert_eq!(post(&app, SUBSCRIPTIONS, unannounced()).await.plain(), (200, "OK"));
+}
+
 fn message(proof: ProofField, meta: &'static [u8]) -> WakuMessage {
     WakuMessage {
         payload: Bytes::from_static(b"hello"),

@@ -124,6 +124,21 @@ async fn a_client_that_never_ends_its_head_is_dropped() {
 }
 
 #[tokio::test]
+async fn a_client_that_reads_nothing_is_dropped() {
+    let config = ServerConfig {
+        max_connections: 1,
+        write_timeout: Duration::from_millis(50),
+        ..ServerConfig::default()
+    };
+    let server = Server::start(&Fake::new(), config).await;
+    let mut stream = server.connect().await;
+    // Asks for more than any socket buffer takes, and reads none of it, until the server gives up.
+    let requests = "GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n".repeat(100);
+    while stream.write_all(requests.as_bytes()).await.is_ok() {}
+    server.goes_on().await;
+}
+
+#[tokio::test]
 async fn a_client_that_closes_its_side_still_gets_the_answer() {
     let fake = Fake::new();
     fake.script().gated = true;
