@@ -14,7 +14,7 @@
 //! where it can.
 //!
 //! # Bounds
-//! [`MAX_EPOCHS`] epochs. A forgotten epoch is not opened again.
+//! Four epochs are held; see `MAX_EPOCHS`. A forgotten one is not opened again.
 
 use std::{collections::BTreeMap, num::NonZeroU32, ops::Range};
 
