@@ -51,6 +51,7 @@ mod input;
 mod jobs;
 mod parked;
 mod publish;
+mod publish_error;
 mod stage;
 mod subscriptions;
 #[cfg(test)]
@@ -63,7 +64,8 @@ pub use input::{
     BroadcastError, Content, Effect, Gossip, GossipId, Input, JobId, ProofOutcome, ProofRefusal, Published,
     Ticket,
 };
-pub use publish::{PUBLISH_TIMEOUT, PublishError};
+pub use publish::PUBLISH_TIMEOUT;
+pub use publish_error::PublishError;
 pub use stage::{Accepted, Origin};
 pub use subscriptions::SubscribeError;
 pub use verdict::{Acceptance, IgnoreReason, RejectReason, Verdict};

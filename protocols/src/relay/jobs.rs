@@ -12,7 +12,7 @@ use super::{
     JobId,
     deadlines::Deadlines,
     fair_share::{FairShare, NoRoom},
-    stage::Pending,
+    stage::{Claimant, Pending},
 };
 
 /// A verdict later than this forwards nothing: gossipsub drops a message from its history after six
@@ -39,11 +39,11 @@ pub(super) struct Job {
 #[derive(Debug)]
 pub(super) enum Submitted {
     /// Verify it.
-    New(JobId, ProofClaim),
+    New(JobId),
     /// It is being verified.
     Joined,
     /// There is no room.
-    Refused(Pending, NoRoom),
+    Refused(Claimant, NoRoom),
 }
 
 impl Jobs {
@@ -51,13 +51,13 @@ impl Jobs {
         Self { jobs: Deadlines::new(), by_proof: HashMap::new(), room: FairShare::new(capacity), next_id: 0 }
     }
 
-    pub(super) fn submit(&mut self, pending: Pending, claim: ProofClaim, now: Timestamp) -> Submitted {
+    pub(super) fn submit(&mut self, pending: Pending, claim: &ProofClaim, now: Timestamp) -> Submitted {
         if let Err(no_room) = self.room.take(&pending.claimant.origin(), pending.message.units()) {
-            return Submitted::Refused(pending, no_room);
+            return Submitted::Refused(pending.claimant, no_room);
         }
         let running = self.by_proof.get(claim.proof()).copied();
         if let Some(job) = running.and_then(|id| self.jobs.get_mut(id))
-            && job.claim == claim
+            && job.claim == *claim
         {
             job.waiting.push(pending);
             return Submitted::Joined;
@@ -67,7 +67,7 @@ impl Jobs {
         self.by_proof.entry(*claim.proof()).or_insert(id);
         let job = Job { claim: claim.clone(), waiting: vec![pending] };
         self.jobs.insert(id, now.saturating_add(JOB_TIMEOUT), job);
-        Submitted::New(id, claim)
+        Submitted::New(id)
     }
 
     /// Takes the job out; `None` when it is done or has timed out.

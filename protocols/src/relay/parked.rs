@@ -11,7 +11,7 @@ use weir_rln::MerkleRoot;
 use super::{
     deadlines::Deadlines,
     fair_share::{FairShare, NoRoom},
-    stage::Pending,
+    stage::{Claimant, Pending},
 };
 
 /// Time for one ledger reading that begins after the message came, at [`REFRESH_INTERVAL`].
@@ -50,9 +50,9 @@ impl Parked {
         pending: Pending,
         root: MerkleRoot,
         now: Timestamp,
-    ) -> Result<(), (Pending, NoRoom)> {
+    ) -> Result<(), (Claimant, NoRoom)> {
         if let Err(no_room) = self.room.take(&pending.claimant.origin(), pending.message.units()) {
-            return Err((pending, no_room));
+            return Err((pending.claimant, no_room));
         }
         let key = self.next_key;
         self.next_key += 1;

@@ -6,7 +6,7 @@ use weir_core::{ProofField, PubsubTopic, RateLimitProof, Timestamp, WakuMessage}
 use weir_rln::{Rejection, ValidatorConfig, Verified, signal_hash};
 
 use super::{
-    Accepted, BroadcastError, Effect, Limits, ProofRefusal, Published, Relay, Ticket,
+    Accepted, BroadcastError, Effect, Limits, ProofRefusal, PublishError, Published, Relay, Ticket,
     deadlines::Deadlines,
     stage::{Claimant, Clearance, Pending, WellFormed},
 };
@@ -17,73 +17,6 @@ pub const PUBLISH_TIMEOUT: Duration = Duration::from_secs(5);
 /// What a proof adds to the encoded message: the proof field (131) and six of 32 bytes (34 each)
 /// make 335, whose length takes one byte more than the 0 of the empty field it replaces.
 const PROOF_ENCODED_SIZE: usize = 336;
-
-/// Why a message was not published. The texts follow nwaku's (waku-wire 14.2), and clients look for
-/// some of them.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
-#[strum(serialize_all = "snake_case")]
-pub enum PublishError {
-    /// The node does not take part in the topic.
-    #[error("Node not subscribed to topic: {0}")]
-    NotSubscribed(PubsubTopic),
-    /// The encoded message, with its proof, is too long.
-    #[error("Message size exceeded maximum of {max} bytes")]
-    TooLarge {
-        /// Longest encoded message.
-        max: usize,
-    },
-    /// The message breaks a rule of the rate limit; the text says which.
-    #[error("RLN validation failed: {0}")]
-    Invalid(String),
-    /// Nobody is there to send it to. The relay never says so, since a publish to nobody succeeds
-    /// with [`Published::peers`] zero; callers for whom that is an error do.
-    #[error("NoPeersToPublish: no connected peer takes part in the topic")]
-    NoPeers,
-    /// Every message id of the epoch is used.
-    #[error(
-        "error appending RLN proof to message: could not get new message id to generate an rln proof: \
-         NonceLimitReached: Nonce limit reached. Please wait for the next epoch. requested nonce: {limit} & \
-         nonceLimit: {limit}"
-    )]
-    QuotaExhausted {
-        /// Messages an epoch.
-        limit: u32,
-        /// When the next epoch begins.
-        resets_at: Timestamp,
-    },
-    /// The node has no membership, and the message no proof.
-    #[error(
-        "error appending RLN proof to message: could not generate rln-v2 proof: the node has no membership; \
-         register one, or attach a proof"
-    )]
-    NoMembership,
-    /// The node's membership is not in the tree yet.
-    #[error(
-        "error appending RLN proof to message: could not generate rln-v2 proof: the node's membership is not \
-         in the tree yet; retry when it is registered"
-    )]
-    NotYetRegistered,
-    /// The node knows no root of the membership tree yet.
-    #[error("the node has not read the membership ledger yet; retry when it is ready")]
-    Synchronizing,
-    /// The node has too much to do.
-    #[error("the node is overloaded; retry later")]
-    Overloaded,
-    /// The used message id could not be written down, so it was not used.
-    #[error(
-        "error appending RLN proof to message: could not get new message id to generate an rln proof: {0}"
-    )]
-    Storage(String),
-    /// The proof could not be made or checked.
-    #[error("error appending RLN proof to message: could not generate rln-v2 proof: {0}")]
-    ProofFailed(String),
-    /// No outcome within [`PUBLISH_TIMEOUT`]. The message may still have gone out.
-    #[error("timedout")]
-    Timeout,
-    /// The node is stopping.
-    #[error("the node is stopping")]
-    Stopping,
-}
 
 /// Publishes under way.
 #[derive(Debug)]
@@ -296,19 +229,4 @@ fn check_time(config: &ValidatorConfig, timestamp: Timestamp, now: Timestamp) ->
         return Err(PublishError::Invalid(Rejection::TimestampOutOfWindow { skew }.to_string()));
     }
     Ok(())
-}
-
-impl From<ProofRefusal> for PublishError {
-    fn from(refusal: ProofRefusal) -> Self {
-        match refusal {
-            ProofRefusal::QuotaExhausted { limit, resets_at, .. } => {
-                Self::QuotaExhausted { limit, resets_at }
-            }
-            ProofRefusal::NoMembership => Self::NoMembership,
-            ProofRefusal::NotYetRegistered => Self::NotYetRegistered,
-            ProofRefusal::Overloaded => Self::Overloaded,
-            ProofRefusal::Storage(detail) => Self::Storage(detail),
-            ProofRefusal::Failed(detail) => Self::ProofFailed(detail),
-        }
-    }
 }

@@ -94,18 +94,18 @@ impl Relay {
         };
         match rln.validator.check_early(pending.message.message(), now) {
             Err(Rejection::UnknownRoot(root)) => {
-                if let Err((pending, no_room)) = rln.parked.park(pending, root, now) {
-                    self.decline(pending.claimant, Decline::NoRoom(no_room), effects);
+                if let Err((claimant, no_room)) = rln.parked.park(pending, root, now) {
+                    self.decline(claimant, Decline::NoRoom(no_room), effects);
                 }
             }
             Err(rejection) => self.decline(pending.claimant, Decline::Rule(rejection), effects),
             Ok(claim) => {
                 let from = pending.claimant.origin();
-                match rln.jobs.submit(pending, claim, now) {
-                    Submitted::New(id, claim) => effects.push(Effect::VerifyProof { id, from, claim }),
+                match rln.jobs.submit(pending, &claim, now) {
+                    Submitted::New(id) => effects.push(Effect::VerifyProof { id, from, claim }),
                     Submitted::Joined => {}
-                    Submitted::Refused(pending, no_room) => {
-                        self.decline(pending.claimant, Decline::NoRoom(no_room), effects);
+                    Submitted::Refused(claimant, no_room) => {
+                        self.decline(claimant, Decline::NoRoom(no_room), effects);
                     }
                 }
             }
