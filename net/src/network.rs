@@ -228,6 +228,9 @@ impl Network {
             return Err(DialFailure::Closing);
         }
         let peer = libp2p_peer_id(address.peer()).ok_or(DialFailure::Address)?;
+        if peer == *self.swarm.local_peer_id() {
+            return Err(DialFailure::OwnAddress);
+        }
         let multiaddr = address.as_str().parse().map_err(|_| DialFailure::Address)?;
         let options = DialOpts::peer_id(peer)
             .addresses(vec![multiaddr])

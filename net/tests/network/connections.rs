@@ -1,0 +1,160 @@
+//! Listening, dialling, limits.
+
+use std::net::TcpListener;
+
+use weir_core::{PeerAddress, PeerId};
+use weir_net::{DialFailure, Direction, Event, Network, StartError, address};
+
+use crate::nodes::{address_of, config, drive, line, nodes, start, until};
+
+async fn dial_failure(nodes: &mut [Network]) -> DialFailure {
+    drive(nodes, |_, index, event| match event {
+        Event::DialFailed { failure, .. } if index == 0 => Some(failure),
+        _ => None,
+    })
+    .await
+}
+
+fn with_peer(address: &PeerAddress, peer: &PeerId) -> PeerAddress {
+    let (host, _) = address.as_str().split_once("/p2p/").expect("has a peer id");
+    address::parse(&format!("{host}/p2p/{peer}")).expect("an address")
+}
+
+#[tokio::test]
+async fn both_ends_learn_of_a_connection_and_who_made_it() {
+    let mut nodes = nodes(2).await;
+    let (peers, target) = ([nodes[0].local_peer(), nodes[1].local_peer()], address_of(&nodes[1]));
+    nodes[0].dial(&target);
+    let mut seen = [None, None];
+    drive(&mut nodes, |_, index, event| {
+        if let Event::Connected { peer, address, direction, count } = event {
+            assert_eq!((&peer, address.peer(), count), (&peers[1 - index], &peers[1 - index], 1));
+            seen[index] = Some(direction);
+        }
+        (seen == [Some(Direction::Outbound), Some(Direction::Inbound)]).then_some(())
+    })
+    .await;
+    nodes[0].disconnect(&peers[1]);
+    let mut left = [false, false];
+    drive(&mut nodes, |_, index, event| {
+        if let Event::Disconnected { count, .. } = event {
+            assert_eq!(count, 0);
+            left[index] = true;
+        }
+        (left == [true, true]).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_unspecified_address_is_resolved_to_concrete_ones() {
+    let mut config = config(0);
+    config.listen = vec!["/ip4/0.0.0.0/tcp/0".to_owned()];
+    let mut nodes = [start(config).expect("starts")];
+    let listening = drive(&mut nodes, |_, _, event| match event {
+        Event::Listening(address) => Some(address),
+        _ => None,
+    })
+    .await;
+    let own = nodes[0].local_peer();
+    assert!(!listening.contains("0.0.0.0") && !listening.contains("/tcp/0/"), "{listening}");
+    assert_eq!(address::parse(&listening).map(|parsed| parsed.peer().clone()), Ok(own));
+    assert!(nodes[0].listen_addresses().contains(&listening));
+}
+
+#[tokio::test]
+async fn a_port_that_is_in_use_is_named_with_the_mend() {
+    let foreign = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = foreign.local_addr().expect("bound").port();
+    let mut taken = config(1);
+    taken.listen = vec![format!("/ip4/127.0.0.1/tcp/{port}")];
+    let error = start(taken).expect_err("in use");
+    assert!(matches!(&error, StartError::PortInUse { .. }), "{error}");
+    let text = error.to_string();
+    assert!(text.contains(&port.to_string()) && text.contains("--tcp-port"), "{text}");
+}
+
+#[tokio::test]
+async fn two_nodes_do_not_share_a_port() {
+    let nodes = nodes(1).await;
+    let own = address_of(&nodes[0]);
+    let (address, _) = own.as_str().split_once("/p2p/").expect("has a peer id");
+    let mut second = config(1);
+    second.listen = vec![address.to_owned()];
+    assert!(matches!(start(second), Err(StartError::PortInUse { address: taken }) if taken == address));
+}
+
+#[tokio::test]
+async fn a_node_does_not_start_with_a_bad_key_or_address() {
+    let mut zero = config(0);
+    zero.key = [0; 32].into();
+    assert!(matches!(start(zero), Err(StartError::Key)));
+    let mut named = config(0);
+    named.listen = vec!["/dns4/example.org/tcp/0".to_owned()];
+    assert!(matches!(start(named), Err(StartError::Address(_))));
+    let mut announced = config(0);
+    announced.announce = vec!["example.org:60000".to_owned()];
+    assert!(matches!(start(announced), Err(StartError::Address(_))));
+}
+
+#[tokio::test]
+async fn dialling_tells_why_it_fails() {
+    let mut nodes = line(2).await;
+    let (own, other) = (address_of(&nodes[0]), address_of(&nodes[1]));
+
+    nodes[0].dial(&other);
+    assert_eq!(dial_failure(&mut nodes).await, DialFailure::AlreadyConnected);
+
+    let stranger: PeerId = "16Uiu2HAmNaeL4p3WEYzC9mgXBmBWSgWjPHRvatZTXnp8Jgv3iKsb".parse().expect("an id");
+    nodes[0].dial(&with_peer(&other, &stranger));
+    assert_eq!(dial_failure(&mut nodes).await, DialFailure::WrongPeer(nodes[1].local_peer()));
+
+    let closed = TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("bound");
+    let nobody = format!("/ip4/127.0.0.1/tcp/{}/p2p/{stranger}", closed.port());
+    nodes[0].dial(&address::parse(&nobody).expect("an address"));
+    assert!(matches!(dial_failure(&mut nodes).await, DialFailure::Unreachable(_)));
+
+    nodes[0].dial(&own);
+    assert_eq!(dial_failure(&mut nodes).await, DialFailure::OwnAddress);
+
+    let garbage = PeerId::from_bytes(b"not a multihash").expect("short");
+    nodes[0].dial(&PeerAddress::new(garbage, "/ip4/127.0.0.1/tcp/1"));
+    assert_eq!(dial_failure(&mut nodes).await, DialFailure::Address);
+}
+
+#[tokio::test]
+async fn connections_beyond_the_limit_are_refused_and_a_free_place_is_taken() {
+    let mut limited = config(0);
+    limited.max_connections = 2;
+    let mut nodes = vec![start(limited).expect("starts")];
+    nodes.extend((1..4).map(|index| start(config(index)).expect("starts")));
+    until(&mut nodes, |nodes| nodes.iter().all(|node| !node.listen_addresses().is_empty())).await;
+    let target = address_of(&nodes[0]);
+    for node in &mut nodes[1..3] {
+        node.dial(&target);
+    }
+    drive(&mut nodes, |_, index, event| {
+        (index == 0 && matches!(event, Event::Connected { count: 2, .. })).then_some(())
+    })
+    .await;
+
+    nodes[3].dial(&target);
+    drive(&mut nodes, |_, index, event| match (index, event) {
+        (0, Event::Connected { .. }) => panic!("a third connection was accepted"),
+        (3, Event::DialFailed { .. } | Event::Disconnected { .. }) => Some(()),
+        _ => None,
+    })
+    .await;
+
+    let leaving = nodes[1].local_peer();
+    nodes[0].disconnect(&leaving);
+    drive(&mut nodes, |_, index, event| {
+        (index == 0 && matches!(event, Event::Disconnected { count: 1, .. })).then_some(())
+    })
+    .await;
+    nodes[3].dial(&target);
+    drive(&mut nodes, |_, index, event| {
+        (index == 0 && matches!(event, Event::Connected { count: 2, .. })).then_some(())
+    })
+    .await;
+}

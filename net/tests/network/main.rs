@@ -1,0 +1,11 @@
+//! Nodes on real loopback sockets, driven without sleeping: a test ends when what it waits for has
+//! happened, or fails after a minute.
+
+mod closing;
+mod connections;
+mod hostile;
+mod metadata;
+mod nodes;
+mod outsider;
+mod relay;
+mod scores;
