@@ -62,7 +62,7 @@ pub enum RlnCommand {
 /// A command of `weir bench`.
 #[derive(Debug, Subcommand)]
 pub enum BenchCommand {
-    /// Time the making and checking of RLN proofs on one thread of work at a time
+    /// Time the making and checking of RLN proofs, one at a time
     Rln(BenchRlnArgs),
 }
 
@@ -124,10 +124,16 @@ pub struct ListArgs {
 #[derive(Debug, Args)]
 pub struct RecoverArgs {
     /// Two proofs with one nullifier
-    #[arg(num_args = 2, value_name = "PROOF", conflicts_with_all = ["data_dir", "show_secrets"])]
+    #[arg(num_args = 2, value_name = "PROOF", conflicts_with = "show_secrets")]
     pub proofs: Vec<String>,
     /// Folder of the files of a node that is not running
-    #[arg(long, visible_alias = "local-storage-path", default_value = "data", value_name = "DIR")]
+    #[arg(
+        long,
+        visible_alias = "local-storage-path",
+        env = "WEIR_DATA_DIR",
+        default_value = "data",
+        value_name = "DIR"
+    )]
     pub data_dir: PathBuf,
     /// Show the recovered secrets of the evidence too
     #[arg(long)]
@@ -225,9 +231,9 @@ mod tests {
 
     #[test]
     fn every_option_of_run_is_under_a_heading() {
-        for arg in
-            Cli::command().get_arguments().filter(|arg| !matches!(arg.get_id().as_str(), "help" | "version"))
-        {
+        let is_shown =
+            |arg: &&clap::Arg| !arg.is_hide_set() && !matches!(arg.get_id().as_str(), "help" | "version");
+        for arg in Cli::command().get_arguments().filter(is_shown) {
             assert!(arg.get_help_heading().is_some(), "{}", arg.get_id());
             assert!(arg.get_help().is_some(), "{}", arg.get_id());
         }

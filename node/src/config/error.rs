@@ -19,13 +19,15 @@ pub enum ConfigError {
         /// What the system said.
         source: io::Error,
     },
-    /// The file is not TOML.
-    #[error("the configuration file {path} is not TOML: {source}", path = path.display())]
+    /// The file is not TOML. The line itself is not shown, as it may hold a secret.
+    #[error("the configuration file {path} is not TOML, line {line}: {problem}", path = path.display())]
     FileNotToml {
         /// The file.
         path: PathBuf,
-        /// Where and why.
-        source: Box<toml::de::Error>,
+        /// Where, counted from 1.
+        line: usize,
+        /// Why.
+        problem: String,
     },
     /// A file names another file.
     #[error("{setting}: a configuration file cannot name another; remove the line")]

@@ -102,7 +102,7 @@ pub struct Network {
 #[command(next_help_heading = "Relay and shards")]
 pub struct Relay {
     /// Relay messages; weir always does
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", value_parser = BoolishValueParser::new())]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", hide_possible_values = true, value_parser = BoolishValueParser::new())]
     pub relay: Option<bool>,
     /// Cluster to serve [default: of the preset]
     #[arg(long, value_name = "ID")]
@@ -128,7 +128,7 @@ pub struct Relay {
 #[command(next_help_heading = "Rate limiting (RLN)")]
 pub struct Rln {
     /// Demand and make RLN proofs [default: of the preset]
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", value_parser = BoolishValueParser::new())]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", hide_possible_values = true, value_parser = BoolishValueParser::new())]
     pub rln_relay: Option<bool>,
     /// Length of an epoch in seconds [default: 600]
     #[arg(long, value_name = "SECONDS")]
@@ -152,7 +152,7 @@ pub struct Rln {
 #[command(next_help_heading = "REST")]
 pub struct Rest {
     /// Serve REST [default: of the preset]
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", value_parser = BoolishValueParser::new())]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", hide_possible_values = true, value_parser = BoolishValueParser::new())]
     pub rest: Option<bool>,
     /// Address of the REST server [default: 127.0.0.1]
     #[arg(long, value_name = "IP")]
@@ -164,7 +164,7 @@ pub struct Rest {
     #[arg(long, value_name = "NUMBER")]
     pub rest_relay_cache_capacity: Option<usize>,
     /// Serve /admin [default: false]
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", value_parser = BoolishValueParser::new())]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", hide_possible_values = true, value_parser = BoolishValueParser::new())]
     pub rest_admin: Option<bool>,
     /// Let pages of this origin call REST; * is any text, ? one character (repeatable)
     #[arg(long, value_name = "PATTERN")]
@@ -176,7 +176,7 @@ pub struct Rest {
 #[command(next_help_heading = "Metrics")]
 pub struct Metrics {
     /// Serve Prometheus metrics [default: of the preset]
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", value_parser = BoolishValueParser::new())]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", hide_possible_values = true, value_parser = BoolishValueParser::new())]
     pub metrics_server: Option<bool>,
     /// Address of the metrics server [default: 127.0.0.1]
     #[arg(long, value_name = "IP")]

@@ -47,9 +47,7 @@ pub(super) fn from_environment(
 pub(super) fn from_file(path: &Path) -> Result<RawConfig, ConfigError> {
     let text = fs::read_to_string(path)
         .map_err(|source| ConfigError::FileUnreadable { path: path.to_owned(), source })?;
-    let table: toml::Table = text
-        .parse()
-        .map_err(|source| ConfigError::FileNotToml { path: path.to_owned(), source: Box::new(source) })?;
+    let table: toml::Table = text.parse().map_err(|error| not_toml(path, &text, &error))?;
     let mut pairs = Vec::new();
     for (key, value) in table {
         let setting = Setting::new(key.clone(), Origin::File(path.into()));
@@ -62,6 +60,15 @@ pub(super) fn from_file(path: &Path) -> Result<RawConfig, ConfigError> {
         pairs.push((setting, key, value.into()));
     }
     parse(settings_command(), pairs)
+}
+
+fn not_toml(path: &Path, text: &str, error: &toml::de::Error) -> ConfigError {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    ConfigError::FileNotToml {
+        path: path.to_owned(),
+        line: before.matches('\n').count() + 1,
+        problem: error.message().to_owned(),
+    }
 }
 
 /// A TOML value as a flag would spell it; `None` for what no flag can say.

@@ -114,8 +114,6 @@ pub(super) const UNSERVED: &[Unserved] = &[
     row("rate-limit", "request rate limits", NOTHING),
 ];
 
-const HEADING: &str = "Known from nwaku, not served yet (only values that ask for what weir does are taken)";
-
 impl FromArgMatches for UnservedOptions {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let mut options = Self::default();
@@ -134,23 +132,35 @@ impl FromArgMatches for UnservedOptions {
 }
 
 impl Args for UnservedOptions {
+    /// The options stay out of the list, which they would double; [`summary`] names them.
     fn augment_args(command: Command) -> Command {
-        command.next_help_heading(None).args(UNSERVED.iter().map(|row| {
+        let options = UNSERVED.iter().map(|row| {
             Arg::new(row.option)
                 .long(row.option)
-                .value_name("VALUE")
                 .num_args(0..=1)
                 .default_missing_value("true")
                 .action(ArgAction::Append)
-                .help(row.feature)
-                .help_heading(HEADING)
-                .hide_short_help(true)
-        }))
+                .hide(true)
+        });
+        command.args(options).after_long_help(summary())
     }
 
     fn augment_args_for_update(command: Command) -> Command {
         Self::augment_args(command)
     }
+}
+
+/// What weir lacks and by which options it is known, as the end of the help.
+fn summary() -> String {
+    let mut text =
+        "Known from nwaku and not served yet. Only values that ask for what weir does are taken, such \
+                    as --store=false:"
+            .to_owned();
+    for rows in UNSERVED.chunk_by(|a, b| a.feature == b.feature) {
+        let options: Vec<String> = rows.iter().map(|row| format!("--{}", row.option)).collect();
+        text.push_str(&format!("\n  {}: {}", rows[0].feature, options.join(", ")));
+    }
+    text
 }
 
 #[cfg(test)]

@@ -75,9 +75,7 @@ fn notices(layers: &Layers) -> Vec<Notice> {
 }
 
 /// The items of a repeatable setting, in order.
-fn items<'a>(
-    given: Option<&'a Given<Vec<super::Items>>>,
-) -> impl Iterator<Item = (&'a str, &'a super::Setting)> {
+fn items(given: Option<&Given<Vec<super::Items>>>) -> impl Iterator<Item = (&str, &super::Setting)> {
     given.into_iter().flat_map(|given| {
         given.value.iter().flat_map(|items| &items.0).map(|item| (item.as_str(), &given.setting))
     })
