@@ -47,7 +47,23 @@ impl FromStr for MessageSize {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn whole_sizes_are_exact_in_every_unit(number in 0usize..1 << 32) {
+            for (unit, scale) in [("B", 1), ("KB", 1000), ("KiB", 1024)] {
+                prop_assert_eq!(format!("{number}{unit}").parse(), Ok(MessageSize(number * scale)));
+            }
+        }
+
+        #[test]
+        fn any_text_is_a_size_or_breaks_a_rule(text in "[0-9.,+ eKkIiBb-]{0,24}") {
+            prop_assert!(text.parse::<MessageSize>().is_err() || text.trim().starts_with(|c: char| c.is_ascii_digit()));
+        }
+    }
 
     #[test]
     fn sizes_are_read_as_nwaku_reads_them() {
