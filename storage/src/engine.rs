@@ -36,7 +36,6 @@ pub(crate) struct Engine {
     source: Source,
     /// `None` while a transaction runs and after one failed.
     database: Mutex<Option<Database>>,
-    created: bool,
 }
 
 enum Source {
@@ -57,11 +56,6 @@ impl Engine {
         kind: &'static Kind,
     ) -> Result<Self, OpenError> {
         Self::start(Source::Backend(Box::new(move || Arc::new(make()))), kind)
-    }
-
-    /// Whether opening made the file.
-    pub(crate) fn created(&self) -> bool {
-        self.created
     }
 
     pub(crate) fn read<T>(
@@ -96,7 +90,7 @@ impl Engine {
         let mut slot = self.slot();
         let database = match slot.take() {
             Some(database) => database,
-            None => open_source(&self.source, self.kind).map_err(StoreError::from_open)?.0,
+            None => open_source(&self.source, self.kind).map_err(StoreError::from_open)?,
         };
         let answer =
             operation(&database).map_err(|error| StoreError::from_redb(self.source.path(), error))?;
@@ -105,8 +99,8 @@ impl Engine {
     }
 
     fn start(source: Source, kind: &'static Kind) -> Result<Self, OpenError> {
-        let (database, created) = open_source(&source, kind)?;
-        Ok(Self { kind, source, database: Mutex::new(Some(database)), created })
+        let database = open_source(&source, kind)?;
+        Ok(Self { kind, source, database: Mutex::new(Some(database)) })
     }
 
     fn slot(&self) -> MutexGuard<'_, Option<Database>> {
@@ -130,20 +124,19 @@ impl Source {
     }
 }
 
-fn open_source(source: &Source, kind: &Kind) -> Result<(Database, bool), OpenError> {
+fn open_source(source: &Source, kind: &Kind) -> Result<Database, OpenError> {
     match source {
         Source::File(path) => {
-            let (backend, created) = file::open(path, kind)?;
+            let backend = file::open(path, kind)?;
             let database = open_checked(Arc::new(backend), path, kind)?;
             file::protect(path).map_err(|error| OpenError::from_io(path, error))?;
-            Ok((database, created))
+            Ok(database)
         }
         #[cfg(any(test, feature = "test-utils"))]
         Source::Backend(make) => {
             let path = source.path();
             let backend = make();
-            let created = backend.len().map_err(|error| OpenError::from_io(path, error))? == 0;
-            if created {
+            if backend.len().map_err(|error| OpenError::from_io(path, error))? == 0 {
                 let failed = |error: redb::Error| refusal(error, path, kind);
                 let database = kind
                     .builder()
@@ -151,7 +144,7 @@ fn open_source(source: &Source, kind: &Kind) -> Result<(Database, bool), OpenErr
                     .map_err(|error| failed(error.into()))?;
                 kind.initialize(&database).map_err(failed)?;
             }
-            Ok((open_checked(backend, path, kind)?, created))
+            open_checked(backend, path, kind)
         }
     }
 }

@@ -23,14 +23,14 @@ const REDB_MAGIC: &[u8; 9] = b"redb\x1a\x0a\xa9\x0d\x0a";
 const FILE_MODE: u32 = 0o600;
 const DIRECTORY_MODE: u32 = 0o700;
 
-/// The locked file as a backend, and whether it was made by this call.
-pub(crate) fn open(path: &Path, kind: &Kind) -> Result<(FileBackend, bool), OpenError> {
-    let created = create_if_absent(path, kind)?;
+/// The locked file as a backend; made if it was not there.
+pub(crate) fn open(path: &Path, kind: &Kind) -> Result<FileBackend, OpenError> {
+    create_if_absent(path, kind)?;
     let mut options = OpenOptions::new();
     let file = options.read(true).write(true).open(path).map_err(|error| OpenError::from_io(path, error))?;
     lock(&file, path)?;
     sniff(&file, path, kind)?;
-    Ok((backend(file, path)?, created))
+    backend(file, path)
 }
 
 /// Takes group and world access away from a file that turned out to be ours.
@@ -43,10 +43,10 @@ pub(crate) fn protect(path: &Path) -> io::Result<()> {
 
 /// Makes the file unless something is there. Whoever holds the lock of `<name>.new` is the one who
 /// makes it, so two processes cannot replace each other's file.
-fn create_if_absent(path: &Path, kind: &Kind) -> Result<bool, OpenError> {
+fn create_if_absent(path: &Path, kind: &Kind) -> Result<(), OpenError> {
     let at = |error| OpenError::from_io(path, error);
     if exists(path)? {
-        return Ok(false);
+        return Ok(());
     }
     let parent = parent(path);
     create_directory(parent).map_err(|error| OpenError::from_io(parent, error))?;
@@ -56,7 +56,7 @@ fn create_if_absent(path: &Path, kind: &Kind) -> Result<bool, OpenError> {
         options.read(true).write(true).create(true).truncate(false).mode(FILE_MODE).open(&new).map_err(at)?;
     lock(&file, path)?;
     if exists(path)? {
-        return Ok(false);
+        return Ok(());
     }
     let made = fill(&file, path, kind).and_then(|()| {
         fs::rename(&new, path).map_err(at)?;
@@ -66,7 +66,7 @@ fn create_if_absent(path: &Path, kind: &Kind) -> Result<bool, OpenError> {
         // What is left of it is only a nuisance: the next attempt starts it anew.
         let _ = fs::remove_file(&new);
     }
-    made.map(|()| true)
+    made
 }
 
 /// Writes an initialized and cleanly closed store and syncs it. It is made in memory first: redb

@@ -28,8 +28,8 @@
 //! - **Power loss after the file was made**: its directory entry was synced before the first grant.
 //!
 //! What no file can prevent: the keystore copied to another machine, or this file deleted or put
-//! back from a backup within an epoch. [`QuotaStore::created`] and [`QuotaStore::refuse_below`] are
-//! there for the one case that can be noticed, a known keystore whose quota file is missing.
+//! back from a backup within an epoch. [`QuotaStore::knows`] and [`QuotaStore::refuse_below`] are
+//! there for the one case that can be noticed, a keystore whose identity this file never met.
 //!
 //! # Bounds
 //!
@@ -89,10 +89,14 @@ impl QuotaStore {
         Ok(Self { engine: Arc::new(Engine::open_with_backend(make, &KIND)?) })
     }
 
-    /// Whether opening made the file. If the keystore is older than that, what it used before is
-    /// unknown: call [`refuse_below`](Self::refuse_below) with the next epoch.
-    pub fn created(&self) -> bool {
-        self.engine.created()
+    /// Whether [`refuse_below`](Self::refuse_below) was ever called for the membership, with 0 when
+    /// its identity was made. If not, what it used elsewhere is unknown: refuse all epochs up to and
+    /// including this one.
+    pub fn knows(&self, membership: &[u8; 32]) -> Result<bool, StoreError> {
+        self.engine.read(|transaction| {
+            let Some(floors) = existing(transaction.open_table(FLOOR))? else { return Ok(false) };
+            Ok(floors.get(membership)?.is_some())
+        })
     }
 
     /// Grants the next `count` ids of `epoch`, fewer when `limit` (exclusive) comes first, none when

@@ -115,9 +115,9 @@ fn create(source: &CredentialSource) -> Result<(), MemberError> {
         }
     };
     let credential = unregistered_credential(Identity::generate(&mut OsRng));
-    // The quota file first: a keystore that has one was never used without it.
-    drop(QuotaStore::open(quota_path(&source.path))?);
     Keystore::create(&source.path, &credential, password, kdf, &mut OsRng)?;
+    // No message id of a new identity has been used.
+    QuotaStore::open(quota_path(&source.path))?.refuse_below(&credential.identity.commitment().to_bytes(), 0)?;
     Ok(())
 }
 
@@ -130,8 +130,8 @@ fn identity(source: &CredentialSource) -> Result<Identity, MemberError> {
     Ok(Keystore::open(&source.path)?.credential(&password, None)?.identity)
 }
 
-/// The quota file beside the keystore. If it has to be made, a keystore from elsewhere may have
-/// published already in this epoch: it waits for the next one.
+/// The quota file beside the keystore. An identity that it does not know may have published elsewhere
+/// in this epoch: it waits for the next one.
 fn quota(
     source: &CredentialSource,
     identity: &Identity,
@@ -139,12 +139,14 @@ fn quota(
     now: Timestamp,
 ) -> Result<QuotaStore, MemberError> {
     let quota = QuotaStore::open(quota_path(&source.path))?;
-    if quota.created() {
+    let membership = identity.commitment().to_bytes();
+    if !quota.knows(&membership)? {
         let next = rln.epoch_length.of(now).number().saturating_add(1);
-        quota.refuse_below(&identity.commitment().to_bytes(), next)?;
+        quota.refuse_below(&membership, next)?;
         tracing::warn!(
-            "the keystore has no quota file beside it; publishing waits for the next epoch, since message ids \
-             of this one may have been used elsewhere"
+            epoch = next,
+            "the quota file beside the keystore does not know this identity; publishing waits for the next \
+             epoch, since message ids of this one may have been used elsewhere"
         );
     }
     Ok(quota)

@@ -13,7 +13,6 @@ const OTHER: [u8; 32] = [2; 32];
 #[test]
 fn ranges_follow_each_other_up_to_the_limit_and_are_then_empty() {
     let store = open(&FaultyDisk::new());
-    assert!(store.created());
     assert_eq!(store.reserve(&MEMBER, 5, 40, 100).unwrap(), 0..40);
     assert_eq!(store.reserve(&MEMBER, 5, 40, 100).unwrap(), 40..80);
     assert_eq!(store.reserve(&MEMBER, 5, 40, 100).unwrap(), 80..100);
@@ -29,6 +28,19 @@ fn the_last_id_of_the_widest_limit_is_not_granted_twice() {
     assert_eq!(store.reserve(&MEMBER, 0, u32::MAX, u32::MAX).unwrap(), 0..u32::MAX);
     assert!(store.reserve(&MEMBER, 0, u32::MAX, u32::MAX).unwrap().is_empty());
     assert!(store.reserve(&MEMBER, u64::MAX, 0, 10).unwrap().is_empty());
+}
+
+#[test]
+fn a_membership_is_known_once_it_was_introduced_and_stays_so() {
+    let disk = FaultyDisk::new();
+    let store = open(&disk);
+    store.reserve(&OTHER, 5, 3, 10).unwrap();
+    assert!(!store.knows(&MEMBER).unwrap(), "the file of another identity says nothing about this one");
+    store.refuse_below(&MEMBER, 0).unwrap();
+    drop(store);
+    let store = open(&disk);
+    assert!(store.knows(&MEMBER).unwrap());
+    assert_eq!(store.reserve(&MEMBER, 0, 1, 10).unwrap(), 0..1, "an introduction with 0 refuses nothing");
 }
 
 #[test]
@@ -57,7 +69,6 @@ fn an_epoch_that_is_no_longer_on_record_is_refused_for_good() {
     }
     drop(store);
     let store = open(&disk);
-    assert!(!store.created());
     assert!(matches!(
         store.reserve(&MEMBER, 10, 1, 10),
         Err(StoreError::EpochForgotten { epoch: 10, floor: 11 })

@@ -49,9 +49,9 @@ pub(super) fn keygen(arguments: &KeystoreArgs) -> Result<(), RlnError> {
     make_folder_of(&path)?;
     let credential = unregistered_credential(Identity::generate(&mut OsRng));
     Keystore::create(&path, &credential, password, Kdf::Interactive, &mut OsRng)?;
-    // A node waits an epoch when it finds a keystore without this file, as message ids may have been
-    // used elsewhere; of a new identity none have. Made last: never beside an older keystore.
-    drop(QuotaStore::open(quota_path(&path))?);
+    // A node waits an epoch when the quota file does not know the identity, as message ids may have been
+    // used elsewhere; of a new identity none have.
+    QuotaStore::open(quota_path(&path))?.refuse_below(&credential.identity.commitment().to_bytes(), 0)?;
     output::print(format_args!(
         "identity commitment  {}\nkeystore             {}\n\nRegister it with weir rln register.",
         credential.identity.commitment(),
