@@ -73,7 +73,7 @@ pub use verdict::{Acceptance, IgnoreReason, RejectReason, Verdict};
 use publish::Tickets;
 use stage::{Claimant, Form, Pending, Unlimited, WellFormed};
 use subscriptions::Subscriptions;
-use verify::RateLimit;
+use verify::{OnUnknownRoot, RateLimit};
 
 /// What the relay is told once.
 #[derive(Debug, Clone)]
@@ -127,6 +127,8 @@ pub struct InFlight {
     pub proof_units: usize,
     /// Messages that wait for a root.
     pub parked: usize,
+    /// Units of [`Config::parked_units`] in use.
+    pub parked_units: usize,
     /// Publishes.
     pub publishes: usize,
 }
@@ -258,7 +260,8 @@ impl Relay {
         let verdict = match self.admit(gossip, now) {
             Ok(message) => {
                 let claimant = Claimant::Gossip { id, from };
-                return self.screen(Pending { claimant, message }, now, effects);
+                let pending = Pending { claimant, message };
+                return self.screen(pending, OnUnknownRoot::Wait, now, effects);
             }
             Err(verdict) => verdict,
         };

@@ -1,6 +1,9 @@
 //! Values that wait for an answer, each until its deadline.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::RangeBounds,
+};
 
 use weir_core::Timestamp;
 
@@ -49,6 +52,11 @@ impl<K: Ord + Copy, V> Deadlines<K, V> {
         Some(value)
     }
 
+    /// The keys within `range`, in order.
+    pub(super) fn keys_in(&self, range: impl RangeBounds<K>) -> Vec<K> {
+        self.entries.range(range).map(|(key, _)| *key).collect()
+    }
+
     /// The earliest entry that is due, removed.
     pub(super) fn pop_due(&mut self, now: Timestamp) -> Option<(K, V)> {
         let &(_, key) = self.due.first().filter(|(deadline, _)| *deadline <= now)?;
@@ -72,6 +80,7 @@ mod tests {
         waiting.insert(2, at(10), 'b');
         waiting.insert(3, at(20), 'c');
         assert_eq!(waiting.next(), Some(at(10)));
+        assert_eq!(waiting.keys_in(2..), [2, 3]);
         assert_eq!(waiting.pop_due(at(9)), None);
         assert_eq!(waiting.pop_due(at(20)), Some((2, 'b')));
         assert_eq!(waiting.remove(3), Some('c'));

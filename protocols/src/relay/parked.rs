@@ -3,7 +3,7 @@
 //! A new member's first message can overtake the ledger's news of it. nwaku reads the ledger once
 //! more before it rejects; here the message waits for its root and the reading is the shell's.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use weir_core::Timestamp;
 use weir_rln::MerkleRoot;
@@ -23,8 +23,8 @@ const REFRESH_INTERVAL: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(super) struct Parked {
-    entries: Deadlines<u64, (MerkleRoot, Pending)>,
-    by_root: BTreeMap<MerkleRoot, Vec<u64>>,
+    /// By root, and in order of arrival.
+    entries: Deadlines<(MerkleRoot, u64), Pending>,
     room: FairShare,
     next_key: u64,
     refreshed_at: Option<Timestamp>,
@@ -36,7 +36,6 @@ impl Parked {
     pub(super) const fn new(capacity: usize) -> Self {
         Self {
             entries: Deadlines::new(),
-            by_root: BTreeMap::new(),
             room: FairShare::new(capacity),
             next_key: 0,
             refreshed_at: None,
@@ -54,10 +53,8 @@ impl Parked {
         if let Err(no_room) = self.room.take(&pending.claimant.origin(), pending.message.units()) {
             return Err((pending.claimant, no_room));
         }
-        let key = self.next_key;
+        self.entries.insert((root, self.next_key), now.saturating_add(PARK_TIMEOUT), pending);
         self.next_key += 1;
-        self.by_root.entry(root).or_default().push(key);
-        self.entries.insert(key, now.saturating_add(PARK_TIMEOUT), (root, pending));
         self.refresh_wanted = true;
         Ok(())
     }
@@ -75,25 +72,16 @@ impl Parked {
     }
 
     /// The messages that waited for `root`, in order of arrival.
-    pub(super) fn release(&mut self, root: &MerkleRoot) -> Vec<Pending> {
-        let keys = self.by_root.remove(root).unwrap_or_default();
-        let waited: Vec<_> =
-            keys.into_iter().filter_map(|key| self.entries.remove(key)).map(|(_, pending)| pending).collect();
-        for pending in &waited {
-            self.room.give_back(&pending.claimant.origin(), pending.message.units());
-        }
+    pub(super) fn release(&mut self, root: MerkleRoot) -> Vec<Pending> {
+        let keys = self.entries.keys_in((root, 0)..=(root, u64::MAX));
+        let waited: Vec<_> = keys.into_iter().filter_map(|key| self.entries.remove(key)).collect();
+        waited.iter().for_each(|pending| self.give_back(pending));
         waited
     }
 
     pub(super) fn pop_due(&mut self, now: Timestamp) -> Option<(MerkleRoot, Pending)> {
-        let (key, (root, pending)) = self.entries.pop_due(now)?;
-        if let Some(keys) = self.by_root.get_mut(&root) {
-            keys.retain(|known| *known != key);
-            if keys.is_empty() {
-                self.by_root.remove(&root);
-            }
-        }
-        self.room.give_back(&pending.claimant.origin(), pending.message.units());
+        let ((root, _), pending) = self.entries.pop_due(now)?;
+        self.give_back(&pending);
         Some((root, pending))
     }
 
@@ -105,5 +93,14 @@ impl Parked {
 
     pub(super) fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    /// Units in use; see [`super::stage::WellFormed::units`].
+    pub(super) const fn units(&self) -> usize {
+        self.room.used()
+    }
+
+    fn give_back(&mut self, pending: &Pending) {
+        self.room.give_back(&pending.claimant.origin(), pending.message.units());
     }
 }

@@ -9,6 +9,7 @@ use super::{
     Accepted, BroadcastError, Effect, Limits, ProofRefusal, PublishError, Published, Relay, Ticket,
     deadlines::Deadlines,
     stage::{Claimant, Clearance, Pending, WellFormed},
+    verify::OnUnknownRoot,
 };
 
 /// A publish is answered within this time (waku-wire 14.2).
@@ -96,7 +97,8 @@ impl Relay {
             Ok(message) if needs_proof => self.request_proof(ticket, message, now, effects),
             Ok(message) => {
                 self.tickets.open(ticket, Stage::Checking, now);
-                self.screen(Pending { claimant: Claimant::Publish(ticket), message }, now, effects);
+                let pending = Pending { claimant: Claimant::Publish(ticket), message };
+                self.screen(pending, OnUnknownRoot::Wait, now, effects);
             }
         }
     }

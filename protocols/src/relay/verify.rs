@@ -20,6 +20,15 @@ pub(super) struct RateLimit {
     parked: Parked,
 }
 
+/// What becomes of a message whose root is not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OnUnknownRoot {
+    /// It waits for its root.
+    Wait,
+    /// It has waited. Its root came and left the window again, so it is declined.
+    Decline,
+}
+
 /// Why a message is not accepted.
 #[derive(Debug)]
 pub(super) enum Decline {
@@ -60,6 +69,7 @@ impl RateLimit {
             proofs: self.jobs.len(),
             proof_units: self.jobs.units(),
             parked: self.parked.len(),
+            parked_units: self.parked.units(),
             publishes: 0,
         }
     }
@@ -82,9 +92,14 @@ impl RateLimit {
 }
 
 impl Relay {
-    /// Checks what is cheap and hands the proof to the pool. A message with an unknown root waits
-    /// for it.
-    pub(super) fn screen(&mut self, pending: Pending, now: Timestamp, effects: &mut Vec<Effect>) {
+    /// Checks what is cheap and hands the proof to the pool.
+    pub(super) fn screen(
+        &mut self,
+        pending: Pending,
+        on_unknown_root: OnUnknownRoot,
+        now: Timestamp,
+        effects: &mut Vec<Effect>,
+    ) {
         let rln = match &mut self.limits {
             Limits::Unlimited(unlimited) => {
                 let clearance = Clearance::Unlimited(*unlimited);
@@ -93,7 +108,7 @@ impl Relay {
             Limits::Rln(rln) => rln,
         };
         match rln.validator.check_early(pending.message.message(), now) {
-            Err(Rejection::UnknownRoot(root)) => {
+            Err(Rejection::UnknownRoot(root)) if on_unknown_root == OnUnknownRoot::Wait => {
                 if let Err((claimant, no_room)) = rln.parked.park(pending, root, now) {
                     self.decline(claimant, Decline::NoRoom(no_room), effects);
                 }
@@ -139,14 +154,9 @@ impl Relay {
     pub(super) fn roots(&mut self, roots: &[MerkleRoot], now: Timestamp, effects: &mut Vec<Effect>) {
         let Limits::Rln(rln) = &mut self.limits else { return };
         roots.iter().for_each(|root| rln.validator.push_root(*root));
-        let mut released = Vec::new();
-        for root in roots {
-            released.extend(rln.parked.release(root));
-        }
+        let released: Vec<_> = roots.iter().flat_map(|root| rln.parked.release(*root)).collect();
         for pending in released {
-            if self.is_awaited(&pending.claimant) {
-                self.screen(pending, now, effects);
-            }
+            self.screen(pending, OnUnknownRoot::Decline, now, effects);
         }
     }
 

@@ -260,7 +260,7 @@ impl Model {
 
     fn check_bounds(&self) {
         let in_flight = self.rig.relay.in_flight();
-        assert!(in_flight.proof_units <= PROOF_UNITS && in_flight.parked <= PARKED_UNITS);
+        assert!(in_flight.proof_units <= PROOF_UNITS && in_flight.parked_units <= PARKED_UNITS);
         assert_eq!((in_flight.proofs, in_flight.parked), (self.jobs.len(), self.parked.len()));
     }
 }

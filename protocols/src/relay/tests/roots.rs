@@ -74,3 +74,24 @@ fn a_publish_with_its_own_proof_waits_for_its_root_too() {
     rig.checked(id, ProofOutcome::Valid);
     assert!(answer(&rig.broadcasted(ticket, Ok(1))).is_ok());
 }
+
+#[test]
+fn a_root_that_left_the_window_again_is_not_waited_for_twice() {
+    let mut rig = behind();
+    rig.gossip(proven("m", 0));
+    let later = (0..50).map(|seed| other_root(100 + seed));
+    let effects = rig.give(Input::Roots([member().root].into_iter().chain(later).collect()));
+    assert_eq!(verdict(&effects), Verdict::Reject(RejectReason::UnknownRoot));
+}
+
+#[test]
+fn a_publish_answered_while_its_proof_was_checked_leaves_its_share_unused() {
+    let mut rig = behind();
+    let (ticket, _) = rig.publish(proven("m", 0));
+    rig.pass(1500);
+    let (id, _) = job(&rig.give(Input::Roots(vec![member().root])));
+    assert_eq!(answers(&rig.pass(3500)), [(ticket, Err(PublishError::Timeout))]);
+    assert!(rig.checked(id, ProofOutcome::Valid).is_empty());
+    assert_eq!(rig.relay.nullifiers_remembered(), 0);
+    assert!(answers(&rig.publish(proven("m", 0)).1).is_empty(), "the client may try again");
+}
