@@ -60,8 +60,16 @@ pub enum LoadError {
         output: String,
     },
     /// No message got through from the publisher to every receiver.
-    #[error("after {0:?} no message has reached all receivers; are the nodes connected and subscribed?")]
-    NotConnected(Duration),
+    #[error(
+        "after {waited:?} no message has reached all receivers, are the nodes connected and subscribed? \
+         The publisher's last answer: {last_answer}"
+    )]
+    NotConnected {
+        /// How long was tried.
+        waited: Duration,
+        /// What the publisher said to the last attempt.
+        last_answer: String,
+    },
     /// Starting a process or reading `/proc` failed.
     #[error("{what}: {source}")]
     System {

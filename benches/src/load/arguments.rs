@@ -76,7 +76,7 @@ pub struct Arguments {
 /// What to measure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Mode {
-    /// One message at a time: publish it, poll without pause until every receiver has it.
+    /// One message at a time: publish it, poll until every receiver has it.
     Latency,
     /// Many messages at once.
     Throughput,

@@ -27,6 +27,9 @@ const CONNECT_INTERVAL: Duration = Duration::from_secs(1);
 /// Before the next attempt of a connection that got no answer at all.
 const FAILURE_PAUSE: Duration = Duration::from_millis(100);
 
+/// A latency is found to one part in so many; up to that many milliseconds, to one poll.
+const POLLS_PER_LATENCY: u32 = 50;
+
 /// How to measure.
 #[derive(Debug)]
 pub(crate) struct Plan {
@@ -123,20 +126,29 @@ impl Target {
         let mut publisher = Connection::new(&self.publisher)?;
         let mut receivers = self.connections()?;
         let mut reached = vec![false; receivers.len()];
+        let mut last_answer = String::new();
         while run.start.elapsed() < CONNECT_TIMEOUT {
-            let attempt = run.start.elapsed();
-            run.publish_one(&mut publisher).await;
-            while run.start.elapsed() < attempt + CONNECT_INTERVAL {
+            let number = run.tally.borrow_mut().send(run.start.elapsed());
+            last_answer = match publisher.post(&plan.messages_path, run.messages.encode(number)).await {
+                Ok((status, answer)) => format!("{status} {}", excerpt(&answer)),
+                Err(error) => error.to_string(),
+            };
+            let answered = run.start.elapsed();
+            // At least one poll an attempt, however long the publish took.
+            loop {
                 for (receiver, reached) in receivers.iter_mut().zip(&mut reached) {
                     *reached |= !run.poll(receiver).await?.is_empty();
                 }
                 if reached.iter().all(|reached| *reached) {
                     return Ok(());
                 }
+                if run.start.elapsed() > answered + CONNECT_INTERVAL {
+                    break;
+                }
                 sleep(plan.poll_interval.max(Duration::from_millis(10))).await;
             }
         }
-        Err(LoadError::NotConnected(CONNECT_TIMEOUT))
+        Err(LoadError::NotConnected { waited: CONNECT_TIMEOUT, last_answer })
     }
 
     /// The counters of every metrics page.
@@ -164,11 +176,20 @@ pub(crate) async fn latency(target: &Target, plan: &Plan) -> Result<Tally, LoadE
     let mut publisher = Connection::new(&target.publisher)?;
     let mut receivers = target.connections()?;
     for number in 0..plan.samples {
-        let deadline = run.start.elapsed() + plan.settle;
+        let sent = run.start.elapsed();
         let watch = receivers.iter_mut().enumerate().map(|(index, connection)| {
             let run = &run;
             async move {
-                while run.awaits(index, number) && run.start.elapsed() < deadline {
+                while run.awaits(index, number) {
+                    let waited = run.start.elapsed() - sent;
+                    if waited > plan.settle {
+                        break;
+                    }
+                    // The longer it takes, the less often: polling for a second without pause would
+                    // take the CPU from the proof that is waited for.
+                    if waited > Duration::from_millis(1) * POLLS_PER_LATENCY {
+                        sleep(waited / POLLS_PER_LATENCY).await;
+                    }
                     run.poll_into_tally(index, connection).await?;
                 }
                 Ok::<(), LoadError>(())
@@ -280,8 +301,12 @@ impl<'a> Run<'a> {
 }
 
 fn unexpected(url: &str, status: StatusCode, answer: &[u8]) -> LoadError {
-    let text = String::from_utf8_lossy(&answer[..answer.len().min(200)]).into_owned();
-    LoadError::Node { url: url.to_owned(), detail: format!("{status} {text}") }
+    LoadError::Node { url: url.to_owned(), detail: format!("{status} {}", excerpt(answer)) }
+}
+
+/// The start of an answer, for an error message.
+fn excerpt(answer: &[u8]) -> String {
+    String::from_utf8_lossy(&answer[..answer.len().min(200)]).into_owned()
 }
 
 /// A topic as one path segment.

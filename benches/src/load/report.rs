@@ -63,7 +63,7 @@ pub struct RunReport {
     pub answer: Option<Times>,
     /// What each receiver got.
     pub receivers: Vec<ReceiverReport>,
-    /// What the run cost the spawned nodes, the publisher first.
+    /// What the run cost the spawned nodes, the publisher first; for receivers, polls included.
     pub nodes: Vec<NodeCost>,
     /// CPU time of the load generator.
     pub generator_cpu_ms: f64,

@@ -36,14 +36,15 @@ const CACHE: &str = "100000";
 pub(crate) struct Fleet {
     nodes: Vec<Node>,
     /// Outlives the nodes, being dropped after them.
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 struct Node {
     child: Child,
     rest: String,
     metrics: String,
-    /// From the start of the process to the first answer of `/info`.
+    started: Instant,
+    /// From the start of the process to the first answer of `/info`; zero before that.
     ready_after: Duration,
 }
 
@@ -59,14 +60,14 @@ impl Fleet {
             return Err(LoadError::NoTarget);
         };
         let directory = tempfile::tempdir().map_err(|source| system("make a temporary directory", source))?;
-        let mut fleet = Self { nodes: Vec::new(), _directory: directory };
+        let mut fleet = Self { nodes: Vec::new(), directory: directory };
         let mut addresses = Vec::new();
         for index in 0..count {
-            let node = Node::start(program, fleet._directory.path(), index, &addresses, arguments)?;
+            let node = Node::start(program, fleet.directory.path(), index, &addresses, arguments)?;
             // In the fleet before it is ready, so that it is killed if it never is.
             fleet.nodes.push(node);
             if let Some(node) = fleet.nodes.last_mut() {
-                let log = log_of(fleet._directory.path(), index);
+                let log = log_of(fleet.directory.path(), index);
                 addresses.push(node.wait_until_ready(program, &log).await?);
             }
         }
@@ -142,18 +143,17 @@ impl Node {
             child,
             rest: format!("http://127.0.0.1:{rest}"),
             metrics: format!("http://127.0.0.1:{metrics}"),
-            // Until it is ready: when it was started, as a distance from nothing.
-            ready_after: started.elapsed(),
+            started,
+            ready_after: Duration::ZERO,
         })
     }
 
     /// Waits for REST to answer and gives the address others dial.
     async fn wait_until_ready(&mut self, program: &Path, log: &Path) -> Result<String, LoadError> {
-        let started = Instant::now();
         let mut connection = Connection::new(&self.rest)?;
-        while started.elapsed() < READY_TIMEOUT && matches!(self.child.try_wait(), Ok(None)) {
+        while self.started.elapsed() < READY_TIMEOUT && matches!(self.child.try_wait(), Ok(None)) {
             if let Ok((StatusCode::OK, answer)) = connection.get("/info").await {
-                self.ready_after += started.elapsed();
+                self.ready_after = self.started.elapsed();
                 return dial_address(&answer)
                     .ok_or_else(|| unusable(&self.rest, "its /info names no listen address"));
             }
@@ -161,7 +161,7 @@ impl Node {
         }
         Err(LoadError::NotReady {
             program: program.to_owned(),
-            waited: started.elapsed(),
+            waited: self.started.elapsed(),
             output: last_lines(log),
         })
     }
