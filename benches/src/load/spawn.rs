@@ -60,7 +60,7 @@ impl Fleet {
             return Err(LoadError::NoTarget);
         };
         let directory = tempfile::tempdir().map_err(|source| system("make a temporary directory", source))?;
-        let mut fleet = Self { nodes: Vec::new(), directory: directory };
+        let mut fleet = Self { nodes: Vec::new(), directory };
         let mut addresses = Vec::new();
         for index in 0..count {
             let node = Node::start(program, fleet.directory.path(), index, &addresses, arguments)?;
