@@ -189,6 +189,9 @@ impl Relay {
             Input::Roots(roots) => self.roots(&roots, now, effects),
             Input::Tick => self.forget_old_epochs(now),
         }
+        if self.draining {
+            self.stop_proving(effects);
+        }
         self.refresh_roots(now, effects);
     }
 
@@ -203,7 +206,8 @@ impl Relay {
     }
 
     /// Takes no new work from now on: gossip is ignored and publishes are answered
-    /// [`PublishError::Stopping`]. What is under way goes on until [`Relay::is_idle`].
+    /// [`PublishError::Stopping`], those that wait for a proof among them, with the next input. What
+    /// else is under way goes on until [`Relay::is_idle`].
     pub const fn drain(&mut self) {
         self.draining = true;
     }

@@ -38,8 +38,11 @@ impl Rig {
     }
 
     fn pass(&mut self, secs: u64) -> Vec<Effect> {
+        let deadline = self.manager.next_deadline();
         self.now = self.now.saturating_add(Duration::from_secs(secs));
-        self.give(Input::Tick)
+        let effects = self.give(Input::Tick);
+        assert!(effects.is_empty() || deadline.is_some_and(|due| due <= self.now), "nobody would have come");
+        effects
     }
 
     fn add(&mut self, n: u8, origin: Origin) -> Vec<Effect> {

@@ -58,6 +58,13 @@ impl Tickets {
         self.open.insert(ticket, now.saturating_add(PUBLISH_TIMEOUT), stage);
     }
 
+    /// The publishes that wait for a proof.
+    fn proving(&mut self) -> Vec<Ticket> {
+        let tickets = self.open.keys_in(..);
+        let proving = |ticket: &Ticket| matches!(self.open.get_mut(*ticket), Some(Stage::Proving(_)));
+        tickets.into_iter().filter(proving).collect()
+    }
+
     /// The message that waits for a proof. The ticket stays open.
     fn take_proving(&mut self, ticket: Ticket) -> Option<WellFormed> {
         let stage = self.open.get_mut(ticket)?;
@@ -161,6 +168,14 @@ impl Relay {
     pub(super) fn answer_error(&mut self, ticket: Ticket, error: PublishError, effects: &mut Vec<Effect>) {
         if self.tickets.open.remove(ticket).is_some() {
             effects.push(Effect::Answer { ticket, result: Err(error) });
+        }
+    }
+
+    /// Answers the publishes that wait for a proof: the node is stopping, and a proof that takes
+    /// longer than the stop would be lost with its answer.
+    pub(super) fn stop_proving(&mut self, effects: &mut Vec<Effect>) {
+        for ticket in self.tickets.proving() {
+            self.answer_error(ticket, PublishError::Stopping, effects);
         }
     }
 

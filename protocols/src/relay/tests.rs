@@ -57,8 +57,11 @@ impl Rig {
     }
 
     fn pass(&mut self, millis: u64) -> Vec<Effect> {
+        let deadline = self.relay.next_deadline();
         self.now = self.now.saturating_add(std::time::Duration::from_millis(millis));
-        self.give(Input::Tick)
+        let effects = self.give(Input::Tick);
+        assert!(effects.is_empty() || deadline.is_some_and(|due| due <= self.now), "nobody would have come");
+        effects
     }
 
     /// A message from peer 1.
