@@ -476,7 +476,12 @@ impl Handler<DrainRelay> for RelayActor {
     type Result = ();
 
     fn handle(&mut self, DrainRelay(reply): DrainRelay, ctx: &mut Self::Context) {
-        self.relay.drain();
+        let mut effects = std::mem::take(&mut self.effects);
+        self.relay.drain(&mut effects);
+        for effect in effects.drain(..) {
+            self.perform(effect, ctx);
+        }
+        self.effects = effects;
         self.draining.push(reply);
         self.step(Input::Tick, ctx);
     }

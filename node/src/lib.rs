@@ -16,6 +16,7 @@ mod backend;
 pub mod cli;
 pub mod commands;
 pub mod config;
+mod folders;
 pub mod lifecycle;
 pub mod output;
 pub mod telemetry;

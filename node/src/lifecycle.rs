@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  start   state.redb ─ node key ─ membership ─ REST listens ─ actors ─ metrics ─ banner
-//!  stop    SIGTERM or SIGINT ─ REST finishes its requests ─ relay ─ network ─ journal
+//!  stop    SIGTERM or SIGINT ─ relay ─ network ─ journal, while REST finishes its requests
 //! ```
 //!
 //! Every port is bound and every file opened before the first message is taken, so what can be wrong
@@ -46,9 +46,10 @@ pub use member::MemberError;
 /// Threads of the common pool, which runs connections and REST; actors and proofs have their own.
 const POOL_THREADS: usize = 2;
 
-/// A stop takes at most 5 s: so much for REST, the rest for the actors.
-const REST_DRAIN: Duration = Duration::from_millis(1500);
-const NODE_DRAIN: Duration = Duration::from_secs(3);
+/// A stop takes at most 5 s. The actors get 4 s, and REST half a second more to pass their last
+/// answers on.
+const NODE_DRAIN: Duration = Duration::from_secs(4);
+const REST_DRAIN: Duration = Duration::from_millis(4500);
 
 /// Why the node ended well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,7 +120,7 @@ async fn live(config: Config, arbiters: Arbiters) -> Result<ExitReason, RunError
     let handles = node.handles().clone();
     let listen_addresses =
         handles.peers.meshes().await.map(|meshes| meshes.listen_addresses).unwrap_or_default();
-    backend.set_running(handles.clone(), node.peer_id().clone(), evidence_count(store));
+    backend.set_running(handles.clone(), node.peer_id().clone(), evidence_count(store, config.rln.is_some()));
     let metrics = metrics_listener.map(|listener| start_metrics(listener, registry)).transpose()?;
 
     let membership = handles.status.quota().map(|quota| MembershipLine {
@@ -142,13 +143,8 @@ async fn live(config: Config, arbiters: Arbiters) -> Result<ExitReason, RunError
         given_up = node.given_up() => Err(RunError::from(given_up)),
     };
     tracing::info!("stopping");
-    if let Some(rest) = rest {
-        rest.stop().await;
-    }
-    let drained = node.drain(NODE_DRAIN).await;
-    if let Some(metrics) = metrics {
-        metrics.stop().await;
-    }
+    // Together: the requests that REST finishes are answered by a relay that takes nothing new.
+    let (drained, ()) = tokio::join!(node.drain(NODE_DRAIN), stop_all([rest, metrics]));
     let reason = ended?;
     drained?;
     tracing::info!("stopped");
@@ -156,8 +152,11 @@ async fn live(config: Config, arbiters: Arbiters) -> Result<ExitReason, RunError
 }
 
 /// Breaches are rare, so they are counted where they are kept.
-fn evidence_count(store: StateStore) -> EvidenceCount {
-    Box::new(move || store.evidence().ok().and_then(|records| u64::try_from(records.len()).ok()))
+fn evidence_count(store: StateStore, rate_limited: bool) -> EvidenceCount {
+    Box::new(move || {
+        let records = rate_limited.then(|| store.evidence().ok()).flatten()?;
+        u64::try_from(records.len()).ok()
+    })
 }
 
 /// The operator's key, or the one kept in the state, or a new one that is kept from now on.
@@ -249,6 +248,12 @@ impl Server {
     async fn stop(self) {
         let _ = self.stop.send(());
         drop(self.task.await);
+    }
+}
+
+async fn stop_all(servers: [Option<Server>; 2]) {
+    for server in servers.into_iter().flatten() {
+        server.stop().await;
     }
 }
 

@@ -3,7 +3,9 @@
 //! The network tells what happened ([`Input`]) and performs what is asked ([`Effect`]); the actor
 //! between them owns the timer ([`PeerManager::next_deadline`]). Ordinary peers follow nwaku
 //! (waku-wire 11.1): back-off of 120 s · 4^n, given up after five failures, dialled only up to the
-//! outgoing target. Static peers are the operator's wish and never given up.
+//! outgoing target. Static peers are the operator's wish and never given up. Of two nodes that know
+//! each other, the one with the greater id waits half as long again, so that they do not meet again
+//! and again in the middle.
 //!
 //! ```text
 //!            Add            Dial                 Connected
@@ -95,8 +97,8 @@ pub struct PeerManager {
 
 impl PeerManager {
     /// Without any peer yet.
-    pub const fn new(config: Config) -> Self {
-        let book = Book::new(config.capacity);
+    pub fn new(config: Config) -> Self {
+        let book = Book::new(config.local_peer.clone(), config.capacity);
         Self { config, book }
     }
 

@@ -189,9 +189,6 @@ impl Relay {
             Input::Roots(roots) => self.roots(&roots, now, effects),
             Input::Tick => self.forget_old_epochs(now),
         }
-        if self.draining {
-            self.stop_proving(effects);
-        }
         self.refresh_roots(now, effects);
     }
 
@@ -206,10 +203,11 @@ impl Relay {
     }
 
     /// Takes no new work from now on: gossip is ignored and publishes are answered
-    /// [`PublishError::Stopping`], those that wait for a proof among them, with the next input. What
-    /// else is under way goes on until [`Relay::is_idle`].
-    pub const fn drain(&mut self) {
+    /// [`PublishError::Stopping`], those that wait for a proof among them. What else is under way goes
+    /// on until [`Relay::is_idle`].
+    pub fn drain(&mut self, effects: &mut Vec<Effect>) {
         self.draining = true;
+        self.stop_proving(effects);
     }
 
     /// Whether nothing is under way.

@@ -28,6 +28,7 @@ use zeroize::Zeroizing;
 use crate::{
     commands::rln::{quota_path, unregistered_credential},
     config::{CredentialSource, RlnConfig},
+    folders,
 };
 
 /// Why the node's own membership cannot be used.
@@ -84,6 +85,13 @@ pub(super) fn open(rln: &RlnConfig, clock: &Clock) -> Result<Option<MemberSettin
     if !source.path.exists() {
         if !source.auto_create {
             return Err(MemberError::NoKeystore(source.path.clone()));
+        }
+        if quota_path(&source.path).exists() {
+            tracing::warn!(
+                path = %source.path.display(),
+                "the keystore is gone though its quota file is there; making a new identity, which counts as \
+                 another member"
+            );
         }
         create(source)?;
     }
@@ -157,6 +165,5 @@ fn password_path(keystore: &Path) -> PathBuf {
 }
 
 fn make_folder_of(path: &Path) -> Result<(), MemberError> {
-    let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) else { return Ok(()) };
-    std::fs::create_dir_all(folder).map_err(|source| MemberError::Folder { path: path.to_owned(), source })
+    folders::make_folder_of(path).map_err(|source| MemberError::Folder { path: path.to_owned(), source })
 }

@@ -11,13 +11,14 @@ use super::{
 
 #[derive(Debug)]
 pub(super) struct Book {
+    local_peer: PeerId,
     capacity: usize,
     peers: BTreeMap<PeerId, Peer>,
 }
 
 impl Book {
-    pub(super) const fn new(capacity: usize) -> Self {
-        Self { capacity, peers: BTreeMap::new() }
+    pub(super) const fn new(local_peer: PeerId, capacity: usize) -> Self {
+        Self { local_peer, capacity, peers: BTreeMap::new() }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -57,7 +58,8 @@ impl Book {
             self.peers.remove(&evicted);
             effects.push(Effect::Forget(evicted));
         }
-        Some(self.peers.entry(id).or_insert_with(|| Peer::new(address, origin)))
+        let yields = self.local_peer > id;
+        Some(self.peers.entry(id).or_insert_with(|| Peer::new(address, origin, yields)))
     }
 
     /// Whom to evict, as nwaku does: peers that failed most, then those without shards, then any

@@ -1,5 +1,7 @@
 //! One known peer.
 
+use std::time::Duration;
+
 use strum::{Display, IntoStaticStr};
 use weir_core::{PeerAddress, ShardId, Timestamp};
 
@@ -75,6 +77,9 @@ pub(super) struct Peer {
     /// Whether `address` is one to dial, not just where a connection came from.
     pub(super) dialable: bool,
     pub(super) origin: Origin,
+    /// Whether this node waits half as long again as the peer does after the same event. Two nodes
+    /// that dial each other in one instant can lose both connections, and would do so again.
+    yields: bool,
     pub(super) state: State,
     pub(super) agent: String,
     pub(super) protocols: Vec<String>,
@@ -112,11 +117,12 @@ pub(super) enum Metadata {
 }
 
 impl Peer {
-    pub(super) const fn new(address: PeerAddress, origin: Origin) -> Self {
+    pub(super) const fn new(address: PeerAddress, origin: Origin, yields: bool) -> Self {
         Self {
             address,
             dialable: false,
             origin,
+            yields,
             state: State::Idle { retry_at: None },
             agent: String::new(),
             protocols: Vec::new(),
@@ -129,8 +135,9 @@ impl Peer {
     }
 
     /// Leaves the peer alone for `delay`, or for ever.
-    pub(super) fn rest(&mut self, delay: Option<std::time::Duration>, now: Timestamp) {
-        let retry_at = delay.filter(|_| self.dialable).map(|delay| now.saturating_add(delay));
+    pub(super) fn rest(&mut self, delay: Option<Duration>, now: Timestamp) {
+        let own = |delay: Duration| if self.yields { delay + delay / 2 } else { delay };
+        let retry_at = delay.filter(|_| self.dialable).map(|delay| now.saturating_add(own(delay)));
         self.state = State::Idle { retry_at };
     }
 

@@ -110,6 +110,19 @@ fn a_static_peer_that_drops_us_at_once_is_dialled_ever_more_rarely() {
 }
 
 #[test]
+fn two_nodes_that_dial_each_other_do_not_dial_in_step() {
+    let mut rig = Rig::with(Config { local_peer: peer(9), ..Rig::new().manager.config });
+    rig.add(1, Origin::Static);
+    for millis in [1500, 3000, 6000] {
+        rig.give(Input::DialFailed(peer(1)));
+        let due = rig.now.saturating_add(Duration::from_millis(millis));
+        assert_eq!(rig.manager.next_deadline(), Some(due));
+        rig.now = due;
+        assert_eq!(rig.give(Input::Tick), [Effect::Dial(address(1))]);
+    }
+}
+
+#[test]
 fn an_ordinary_peer_is_given_up_after_five_failures() {
     let mut rig = Rig::new();
     assert_eq!(rig.add(1, Origin::Discv5), [Effect::Dial(address(1))]);

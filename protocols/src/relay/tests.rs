@@ -56,11 +56,20 @@ impl Rig {
         effects
     }
 
+    fn drain(&mut self) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        self.relay.drain(&mut effects);
+        effects
+    }
+
     fn pass(&mut self, millis: u64) -> Vec<Effect> {
         let deadline = self.relay.next_deadline();
         self.now = self.now.saturating_add(std::time::Duration::from_millis(millis));
         let effects = self.give(Input::Tick);
-        assert!(effects.is_empty() || deadline.is_some_and(|due| due <= self.now), "nobody would have come");
+        assert!(
+            effects.is_empty() || deadline.is_some_and(|due| due <= self.now),
+            "nobody would have come for {effects:?}"
+        );
         effects
     }
 

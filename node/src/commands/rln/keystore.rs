@@ -24,6 +24,7 @@ use super::RlnError;
 use crate::{
     cli::{KeystoreArgs, RegisterArgs},
     config::Secret,
+    folders::{self, folder_of},
     output,
 };
 
@@ -139,10 +140,6 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 }
 
 fn make_folder_of(path: &Path) -> Result<(), RlnError> {
-    let folder = folder_of(path);
-    fs::create_dir_all(folder).map_err(|source| RlnError::Folder { path: folder.to_owned(), source })
-}
-
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    folders::make_folder_of(path)
+        .map_err(|source| RlnError::Folder { path: folder_of(path).to_owned(), source })
 }

@@ -125,7 +125,7 @@ const IGNORES: [(IgnoreReason, fn() -> Verdict); 19] = [
     }),
     (I::Stopping, || {
         let mut rig = Rig::unlimited();
-        rig.relay.drain();
+        rig.drain();
         verdict(&rig.gossip(plain("m")))
     }),
     (I::Unlisted, || Verdict::from(&Rejection::OwnMessageIdReused(Epoch::new(0)))),
@@ -262,7 +262,7 @@ fn nullifiers_of_an_earlier_run_make_the_same_message_a_duplicate() {
 fn draining_finishes_what_is_under_way() {
     let mut rig = Rig::rate_limited();
     let (id, _) = job(&rig.gossip(proven("m", 0)));
-    rig.relay.drain();
+    rig.drain();
     assert!(!rig.relay.is_idle());
     assert_eq!(verdict(&rig.checked(id, ProofOutcome::Valid)), Verdict::Accept);
     assert!(rig.relay.is_idle());

@@ -98,7 +98,7 @@ fn a_publish_that_cannot_go_out_is_refused_before_a_message_id_is_spent() {
         (
             || {
                 let mut rig = Rig::rate_limited();
-                rig.relay.drain();
+                rig.drain();
                 rig.publish(plain("m")).1
             },
             PublishError::Stopping,
@@ -116,6 +116,16 @@ fn a_publish_that_cannot_go_out_is_refused_before_a_message_id_is_spent() {
     ] {
         assert!(answers(&accepted).is_empty(), "{accepted:?}");
     }
+}
+
+#[test]
+fn a_stop_does_not_wait_for_proofs_and_a_late_one_is_not_sent() {
+    let mut rig = Rig::rate_limited();
+    let (ticket, _) = rig.publish(plain("m"));
+    assert_eq!(answers(&rig.drain()), [(ticket, Err(PublishError::Stopping))]);
+    assert!(rig.relay.is_idle());
+    let late = Input::Proved { ticket, result: Err(ProofRefusal::Overloaded) };
+    assert!(rig.give(late).is_empty());
 }
 
 fn publish_at(millis: i64) -> Vec<Effect> {
@@ -149,6 +159,20 @@ fn every_refusal_of_the_prover_has_its_answer() {
         assert_eq!(answer(&effects), Err(expected));
         assert!(rig.relay.is_idle());
     }
+}
+
+#[test]
+fn a_stopping_relay_gives_up_proofs_and_finishes_what_has_one() {
+    let mut rig = Rig::rate_limited();
+    let (sent, _) = rig.publish(plain("sent"));
+    rig.proved(sent, &proven("sent", 0));
+    let (proving, _) = rig.publish(plain("proving"));
+    rig.relay.drain();
+    assert_eq!(answers(&rig.give(Input::Tick)), [(proving, Err(PublishError::Stopping))]);
+    assert!(rig.proved(proving, &proven("proving", 1)).is_empty());
+    assert!(!rig.relay.is_idle());
+    assert!(answer(&rig.broadcasted(sent, Ok(1))).is_ok());
+    assert!(rig.relay.is_idle());
 }
 
 #[test]

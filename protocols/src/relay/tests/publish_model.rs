@@ -151,8 +151,9 @@ impl Model {
                 }
             }
             Step::Drain => {
-                self.rig.relay.drain();
+                let effects = self.rig.drain();
                 self.draining = true;
+                self.observe(&effects, None);
             }
         }
         let open = self.phases.values().filter(|phase| **phase != Phase::Answered).count();
