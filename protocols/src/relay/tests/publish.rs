@@ -162,20 +162,6 @@ fn every_refusal_of_the_prover_has_its_answer() {
 }
 
 #[test]
-fn a_stopping_relay_gives_up_proofs_and_finishes_what_has_one() {
-    let mut rig = Rig::rate_limited();
-    let (sent, _) = rig.publish(plain("sent"));
-    rig.proved(sent, &proven("sent", 0));
-    let (proving, _) = rig.publish(plain("proving"));
-    rig.relay.drain();
-    assert_eq!(answers(&rig.give(Input::Tick)), [(proving, Err(PublishError::Stopping))]);
-    assert!(rig.proved(proving, &proven("proving", 1)).is_empty());
-    assert!(!rig.relay.is_idle());
-    assert!(answer(&rig.broadcasted(sent, Ok(1))).is_ok());
-    assert!(rig.relay.is_idle());
-}
-
-#[test]
 fn a_late_proof_is_dropped_and_the_answer_is_not_repeated() {
     let mut rig = Rig::rate_limited();
     let (ticket, _) = rig.publish(plain("m"));
