@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use libp2p::{
+    PeerId,
     allow_block_list::{self, BlockedPeers},
     connection_limits::{self, ConnectionLimits},
     identify,
@@ -11,7 +12,7 @@ use libp2p::{
     swarm::NetworkBehaviour,
 };
 
-use crate::{gossip::tracked::Tracked, metadata};
+use crate::{gossip::tracked::Tracked, metadata, single::SingleConnection};
 
 /// Handshakes from outside at a time. They take 10 s at most and cost a key agreement each; nodes
 /// that start together are let in within a few round trips.
@@ -35,6 +36,7 @@ pub(crate) const IDLE_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 pub(crate) struct Behaviour {
     pub(crate) limits: connection_limits::Behaviour,
     pub(crate) denied: allow_block_list::Behaviour<BlockedPeers>,
+    pub(crate) single: SingleConnection,
     pub(crate) gossip: Tracked,
     pub(crate) identify: identify::Behaviour,
     pub(crate) ping: ping::Behaviour,
@@ -42,10 +44,16 @@ pub(crate) struct Behaviour {
 }
 
 impl Behaviour {
-    pub(crate) fn new(gossip: Tracked, identify: identify::Config, max_connections: u32) -> Self {
+    pub(crate) fn new(
+        local: PeerId,
+        gossip: Tracked,
+        identify: identify::Config,
+        max_connections: u32,
+    ) -> Self {
         Self {
             limits: connection_limits::Behaviour::new(connection_limits(max_connections)),
             denied: allow_block_list::Behaviour::default(),
+            single: SingleConnection::new(local),
             gossip,
             identify: identify::Behaviour::new(identify),
             ping: ping::Behaviour::default(),
@@ -56,7 +64,6 @@ impl Behaviour {
 
 fn connection_limits(max_connections: u32) -> ConnectionLimits {
     ConnectionLimits::default()
-        .with_max_established_per_peer(Some(1))
         .with_max_established(Some(max_connections))
         .with_max_established_incoming(Some(max_connections - max_connections / RESERVED_FOR_OUTBOUND))
         .with_max_pending_incoming(Some(PENDING_INBOUND))

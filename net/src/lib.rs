@@ -6,7 +6,7 @@
 //!
 //! ```text
 //!  TCP ─ Noise ─ Yamux | mplex          transport, stall (who takes what is written to him)
-//!    └─ limits ─ deny list               behaviour, deny_list
+//!    └─ limits ─ deny list ─ one per peer   behaviour, deny_list, single
 //!        ├─ gossipsub                    gossip (parameters, scores, filter, queues)
 //!        ├─ identify, ping
 //!        └─ metadata                     metadata (answered here, from the last one set)
@@ -32,6 +32,7 @@ mod gossip;
 mod metadata;
 mod metrics;
 mod network;
+mod single;
 mod stall;
 mod transport;
 

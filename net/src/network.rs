@@ -235,6 +235,9 @@ impl Network {
         let options = DialOpts::peer_id(peer)
             .addresses(vec![multiaddr])
             .condition(PeerCondition::DisconnectedAndNotDialing)
+            // From the listening port, as libp2p would, two nodes that dial each other at once make
+            // one TCP connection with two dialers, and both fail.
+            .allocate_new_port()
             .build();
         self.metrics.dials.inc();
         self.swarm.dial(options).map_err(|error| {

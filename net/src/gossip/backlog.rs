@@ -19,7 +19,7 @@ pub(super) const QUEUE_LENGTH: usize = 8192;
 const FULL_AT: u64 = QUEUE_LENGTH as u64 * 3 / 4;
 
 /// A queue counts as full at this many bytes too, and a peer that is behind by twice as much is
-/// [`Lag::Hopeless`]: with messages of the largest size the number alone would allow 1.2 GB.
+/// hopeless: with messages of the largest size the number alone would allow 1.2 GB.
 const FULL_AT_BYTES: u64 = 32 * 1024 * 1024;
 
 /// A peer whose queue stays full for so long is hopeless. Messages wait no longer either: those
@@ -101,6 +101,13 @@ impl Backlog {
         lane.probe.is_none().then(|| lane.set_probe())
     }
 
+    /// Asks again about the queue of `peer` if it was being asked about on a connection that is gone
+    /// while another is there.
+    pub(crate) fn ask_again(&mut self, peer: &PeerId) -> Option<u64> {
+        let lane = self.lanes.get_mut(peer)?;
+        lane.probe.is_some().then(|| lane.set_probe())
+    }
+
     /// Whether nothing more should be queued for `peer`.
     pub(crate) fn is_full(&self, peer: &PeerId) -> bool {
         self.lanes.get(peer).is_some_and(Lane::is_full)
@@ -171,6 +178,16 @@ mod tests {
         assert_eq!(backlog.ask(&peer), Some(2 * PROBE_AT - 1));
         assert_eq!(backlog.ask(&peer), None);
         assert!(backlog.drained(&peer, 2 * PROBE_AT - 1).empty);
+    }
+
+    #[test]
+    fn a_question_that_was_lost_with_its_connection_is_asked_again() {
+        let (mut backlog, peer, now) = with_peer();
+        assert_eq!(backlog.ask_again(&peer), None);
+        fill(&mut backlog, &peer, PROBE_AT + 1, now);
+        assert_eq!(backlog.ask_again(&peer), Some(PROBE_AT + 1));
+        assert_eq!(backlog.drained(&peer, PROBE_AT), Step::default());
+        assert!(backlog.drained(&peer, PROBE_AT + 1).empty);
     }
 
     #[test]

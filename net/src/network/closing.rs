@@ -8,8 +8,8 @@
 //!
 //! An empty queue means that the bytes are in the muxer; closing the connection in order flushes
 //! them to the host's socket. The request in between makes the peer answer after it has read what
-//! came before, so that the close cannot cut it off. Whoever closes sets a limit of its own to the
-//! whole: a peer that reads nothing is not waited for longer than by [`Backlog::hopeless`].
+//! came before, so that the close cannot cut it off. A peer that reads nothing holds this up until
+//! its pings fail, so whoever closes sets a limit of its own to the whole.
 
 use super::*;
 

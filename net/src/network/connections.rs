@@ -8,7 +8,7 @@ use libp2p::{
 };
 
 use super::*;
-use crate::{Identity, address::of_peer, behaviour::BehaviourEvent, gossip::tracked::TrackedEvent};
+use crate::{Identity, address::of_peer, behaviour::BehaviourEvent, gossip::tracked::TrackedEvent, single};
 
 /// Pings in a row that may fail.
 const MAX_FAILED_PINGS: u32 = 3;
@@ -38,6 +38,7 @@ impl Network {
             SwarmEvent::ConnectionClosed { peer_id, num_established: 0, cause, .. } => {
                 self.on_disconnected(peer_id, cause.map(|cause| cause.to_string()));
             }
+            SwarmEvent::ConnectionClosed { peer_id, .. } => self.on_replaced(peer_id),
             SwarmEvent::OutgoingConnectionError { peer_id, error, .. } => self.on_dial_failed(peer_id, error),
             SwarmEvent::IncomingConnectionError { error, .. } => {
                 tracing::debug!(%error, "inbound connection failed");
@@ -65,13 +66,16 @@ impl Network {
         match event {
             BehaviourEvent::Gossip(TrackedEvent::Gossip(event)) => self.on_gossip_event(event),
             BehaviourEvent::Gossip(TrackedEvent::Drained { peer, mark }) => self.on_drained(peer, mark),
-            BehaviourEvent::Identify(identify::Event::Received { peer_id, info, .. }) => {
+            BehaviourEvent::Identify(identify::Event::Received { peer_id, info, connection_id }) => {
+                self.swarm.behaviour_mut().single.answered(&peer_id, connection_id);
                 self.on_identified(peer_id, info);
             }
             BehaviourEvent::Identify(_) => {}
             BehaviourEvent::Ping(ping::Event { peer, result, .. }) => self.on_ping(peer, result.is_ok()),
             BehaviourEvent::Metadata(event) => self.on_metadata_event(event),
-            BehaviourEvent::Limits(never) | BehaviourEvent::Denied(never) => match never {},
+            BehaviourEvent::Limits(never) | BehaviourEvent::Denied(never) | BehaviourEvent::Single(never) => {
+                match never {}
+            }
         }
     }
 
@@ -80,6 +84,10 @@ impl Network {
             ConnectedPoint::Dialer { .. } => Direction::Outbound,
             ConnectedPoint::Listener { .. } => Direction::Inbound,
         };
+        if self.connections.contains_key(&peer) {
+            // Takes the place of the first one: `single`.
+            return;
+        }
         let id = peer_id(&peer);
         let connection =
             Connection { id: id.clone(), direction, muted: false, failed_pings: 0, closing: None };
@@ -95,6 +103,13 @@ impl Network {
         });
         if self.phase == Phase::Closing {
             self.drop_peer(peer, DisconnectReason::Closed);
+        }
+    }
+
+    /// One of two connections to a peer is gone, and with it what was asked on it.
+    fn on_replaced(&mut self, peer: Libp2pPeerId) {
+        if let Some(mark) = self.backlog.ask_again(&peer) {
+            self.swarm.behaviour_mut().gossip.probe(peer, mark);
         }
     }
 
@@ -231,7 +246,10 @@ pub(super) fn dial_failure(error: DialError) -> DialFailure {
     match error {
         DialError::LocalPeerId { .. } => DialFailure::OwnAddress,
         DialError::WrongPeerId { obtained, .. } => DialFailure::WrongPeer(peer_id(&obtained)),
-        DialError::Denied { cause } => DialFailure::Refused(root_cause(&cause)),
+        DialError::Denied { cause } => match cause.downcast::<single::Refused>() {
+            Ok(_) => DialFailure::AlreadyConnected,
+            Err(cause) => DialFailure::Refused(root_cause(&cause)),
+        },
         DialError::DialPeerConditionFalse(_) => DialFailure::AlreadyConnected,
         DialError::NoAddresses => DialFailure::Address,
         DialError::Aborted => DialFailure::Unreachable("the attempt was given up".to_owned()),

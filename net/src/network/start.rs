@@ -42,6 +42,7 @@ impl Network {
         let gossipsub = gossip::build(config.cluster, config.max_message_size, registry)
             .map_err(|error| setup(&error))?;
         let behaviour = Behaviour::new(
+            key.public().to_peer_id(),
             Tracked::new(gossipsub, stalls.clone()),
             identify_config(&key, &config.agent, !announce.is_empty()),
             config.max_connections,

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use weir_core::{PeerAddress, PeerId};
 use weir_net::{DialFailure, Direction, Event, Network, StartError, address};
 
-use crate::nodes::{address_of, config, drive, line, nodes, start, until};
+use crate::nodes::{address_of, config, drive, encoded, line, nodes, start, topic, until};
 
 async fn dial_failure(nodes: &mut [Network]) -> DialFailure {
     drive(nodes, |_, index, event| match event {
@@ -157,4 +157,16 @@ async fn connections_beyond_the_limit_are_refused_and_a_free_place_is_taken() {
         (index == 0 && matches!(event, Event::Connected { count: 2, .. })).then_some(())
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_that_dial_each_other_at_once_end_up_connected_and_in_each_others_mesh() {
+    let mut nodes = nodes(2).await;
+    let addresses = [address_of(&nodes[0]), address_of(&nodes[1])];
+    nodes[0].dial(&addresses[1]);
+    nodes[1].dial(&addresses[0]);
+    // One end may see its own connection closed before the other one is there, but nobody dials again.
+    until(&mut nodes, |nodes| nodes.iter().all(|node| node.mesh_peers(topic()).len() == 1)).await;
+    nodes[0].publish(topic(), encoded(1, 10)).expect("published");
+    drive(&mut nodes, |_, _, event| matches!(event, Event::Gossip(_)).then_some(())).await;
 }

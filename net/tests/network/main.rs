@@ -5,6 +5,7 @@ mod closing;
 mod connections;
 mod hostile;
 mod metadata;
+mod metrics;
 mod nodes;
 mod outsider;
 mod relay;

@@ -1,6 +1,6 @@
 //! A peer made of bare libp2p that can say what a node never would.
 
-use std::io;
+use std::{io, time::Duration};
 
 use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, StreamExt};
 use libp2p::{
@@ -34,13 +34,18 @@ pub(crate) struct Outsider(Swarm<Behaviour>);
 impl Outsider {
     /// One that opens streams of `protocol` and speaks Yamux.
     pub(crate) fn new(protocol: &'static str) -> Self {
+        Self::patient(protocol, Duration::from_secs(60))
+    }
+
+    /// One that waits for answers no longer than `patience`.
+    pub(crate) fn patient(protocol: &'static str, patience: Duration) -> Self {
         let key = Keypair::generate_secp256k1();
         let transport = tcp::tokio::Transport::default()
             .upgrade(Version::V1)
             .authenticate(noise::Config::new(&key).expect("a key"))
             .multiplex(yamux::Config::default())
             .boxed();
-        Self::with_transport(protocol, &key, transport)
+        Self::with_transport(protocol, &key, transport, patience)
     }
 
     /// One that multiplexes with mplex only, as js-waku does.
@@ -51,17 +56,18 @@ impl Outsider {
             .authenticate(noise::Config::new(&key).expect("a key"))
             .multiplex(libp2p_mplex::Config::new())
             .boxed();
-        Self::with_transport(protocol, &key, transport)
+        Self::with_transport(protocol, &key, transport, Duration::from_secs(60))
     }
 
     fn with_transport(
         protocol: &'static str,
         key: &Keypair,
         transport: Boxed<(libp2p::PeerId, StreamMuxerBox)>,
+        patience: Duration,
     ) -> Self {
         let raw = request_response::Behaviour::new(
             [(StreamProtocol::new(protocol), ProtocolSupport::Outbound)],
-            request_response::Config::default(),
+            request_response::Config::default().with_request_timeout(patience),
         );
         let config = gossipsub::ConfigBuilder::default()
             .protocol_id(protocol_id::RELAY, gossipsub::Version::V1_1)
