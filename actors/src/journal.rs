@@ -4,9 +4,10 @@
 //! Receives  [`RecordNullifier`], [`RecordEvidence`], [`RememberPeer`], [`ForgetPeer`],
 //!           [`DrainJournal`].
 //! Sends     nothing; its report is asked for by [`JournalState`].
-//! Bounds    mailbox 8192; a batch of 512 or 50 ms, whichever is first; 8192 nullifiers and 1024
-//!           evidence records wait for a disk that is full.
-//! On fault  the open batch is lost and counted; the store itself is shared and stays open.
+//! Bounds    mailbox 8192; a batch of 512 or 50 ms, whichever is first; 8192 nullifiers, 1024 evidence
+//!           records and 256 peers wait for a disk that is full.
+//! On fault  the open batch is lost and counted; the store itself is shared and stays open, and a
+//!           relay that dies too does not need the batch (see the relay's memory).
 //! Stops     on [`DrainJournal`]: flush, reply, stop.
 //!
 //! A nullifier that a crash keeps from the disk costs the detection of a repetition of that one
@@ -19,12 +20,20 @@ use weir_core::{PeerId, Timestamp};
 use weir_rln::{Epoch, EpochLength};
 use weir_storage::{EvidenceRecord, NullifierRecord, PeerRecord, StateStore, StoreError};
 
-use crate::{Clock, metrics::JournalMetrics, port::Reply, supervision::Lease};
+use crate::{
+    Clock,
+    metrics::JournalMetrics,
+    port::Reply,
+    supervision::{Bounded, Lease},
+};
+
+#[cfg(test)]
+mod tests;
 
 /// Accepted messages of 1.6 s at 5,000 a second: longer than the fsync of a slow disk.
-const MAILBOX: usize = 8192;
+pub(crate) const MAILBOX: usize = 8192;
 
-const BATCH: usize = 512;
+pub(crate) const BATCH: usize = 512;
 
 const BATCH_DELAY: Duration = Duration::from_millis(50);
 
@@ -42,6 +51,13 @@ const MAX_WAITING_NULLIFIERS: usize = 8192;
 
 /// Evidence is rare and precious: one breach a member and epoch.
 const MAX_WAITING_EVIDENCE: usize = 1024;
+
+/// More than the connections of a node. Beyond that peers come and go faster than is worth a write.
+const MAX_WAITING_PEERS: usize = 256;
+
+/// Each peer is a transaction of its own, so peers that come and go get at most 80 a second and
+/// cannot take the disk away from the nullifiers.
+const PEERS_AT_ONCE: usize = 4;
 
 /// Asks for the nullifier of an accepted message to be kept.
 #[derive(Debug, Message)]
@@ -73,10 +89,17 @@ pub(crate) struct JournalState(pub(crate) Reply<Option<String>>);
 #[rtype(result = "()")]
 pub(crate) struct DrainJournal(pub(crate) Reply<bool>);
 
+/// What a peer's coming or going changes on disk.
+enum PeerChange {
+    Remember(PeerRecord),
+    Forget(PeerId),
+}
+
 pub(crate) struct JournalActor {
     store: StateStore,
     nullifiers: VecDeque<NullifierRecord>,
     evidence: VecDeque<EvidenceRecord>,
+    peers: VecDeque<PeerChange>,
     epoch_length: Option<EpochLength>,
     clock: Clock,
     timer: Option<SpawnHandle>,
@@ -98,6 +121,7 @@ impl JournalActor {
             store,
             nullifiers: VecDeque::new(),
             evidence: VecDeque::new(),
+            peers: VecDeque::new(),
             epoch_length,
             clock,
             timer: None,
@@ -107,7 +131,8 @@ impl JournalActor {
         }
     }
 
-    fn flush(&mut self) -> Result<(), StoreError> {
+    /// Writes what messages left, all of it.
+    fn write_records(&mut self) -> Result<(), StoreError> {
         while let Some(record) = self.evidence.front() {
             self.store.record_evidence(record)?;
             self.metrics.evidence_written.inc();
@@ -121,16 +146,33 @@ impl JournalActor {
         Ok(())
     }
 
+    fn write_peers(&mut self) -> Result<(), StoreError> {
+        for _ in 0..PEERS_AT_ONCE {
+            let Some(change) = self.peers.front() else { break };
+            let written = match change {
+                PeerChange::Remember(record) => self.store.put_peer(record),
+                PeerChange::Forget(peer) => self.store.remove_peer(peer),
+            };
+            match written {
+                // The peer chose its address; the disk is not to blame.
+                Err(error @ StoreError::AddressTooLong { .. }) => tracing::debug!(%error, "peer not kept"),
+                other => other?,
+            }
+            self.peers.pop_front();
+        }
+        Ok(())
+    }
+
+    fn write_all(&mut self) -> bool {
+        let result = self.write_records().and_then(|()| self.write_peers());
+        self.note(result)
+    }
+
     fn prune(&mut self) {
         let Some(epoch_length) = self.epoch_length else { return };
         let oldest = oldest_kept(epoch_length, self.clock.now());
         let result = self.store.prune_nullifiers_before(oldest.number());
         self.note(result.map(drop));
-    }
-
-    fn flush_and_report(&mut self) -> bool {
-        let result = self.flush();
-        self.note(result)
     }
 
     fn note(&mut self, result: Result<(), StoreError>) -> bool {
@@ -157,28 +199,50 @@ impl JournalActor {
         if self.timer.is_none() {
             self.timer = Some(ctx.run_later(delay, |actor, ctx| {
                 actor.timer = None;
-                if !actor.flush_and_report() {
+                if !actor.write_all() {
                     actor.arm(RETRY_DELAY, ctx);
+                } else if !actor.peers.is_empty() {
+                    actor.arm(BATCH_DELAY, ctx);
                 }
             }));
         }
     }
 
-    /// A full batch is written at once, unless the disk was full a moment ago.
-    fn batch_grew(&mut self, ctx: &mut Context<Self>) {
-        if self.nullifiers.len() >= BATCH && self.last_error.is_none() {
-            self.flush_and_report();
+    /// Writes at once, unless the disk was full a moment ago.
+    fn write_now(&mut self) {
+        if self.last_error.is_none() {
+            let result = self.write_records();
+            self.note(result);
+        }
+    }
+
+    fn peer_changed(&mut self, change: PeerChange, ctx: &mut Context<Self>) {
+        if self.peers.len() < MAX_WAITING_PEERS {
+            self.peers.push_back(change);
+        } else {
+            self.metrics.peers_lost.inc();
         }
         self.arm(BATCH_DELAY, ctx);
     }
+}
+
+impl Bounded for JournalActor {
+    const MAILBOX: usize = MAILBOX;
 }
 
 impl Actor for JournalActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.set_mailbox_capacity(MAILBOX);
         ctx.run_interval(PRUNE_INTERVAL, |actor, _| actor.prune());
+    }
+}
+
+/// Counts what dies with the actor: nothing after a stop in order.
+impl Drop for JournalActor {
+    fn drop(&mut self) {
+        self.metrics.nullifiers_lost.inc_by(self.nullifiers.len() as u64);
+        self.metrics.evidence_lost.inc_by(self.evidence.len() as u64);
     }
 }
 
@@ -197,7 +261,10 @@ impl Handler<RecordNullifier> for JournalActor {
             self.metrics.nullifiers_lost.inc();
         }
         self.nullifiers.push_back(record);
-        self.batch_grew(ctx);
+        if self.nullifiers.len() >= BATCH {
+            self.write_now();
+        }
+        self.arm(BATCH_DELAY, ctx);
     }
 }
 
@@ -210,9 +277,7 @@ impl Handler<RecordEvidence> for JournalActor {
             self.metrics.evidence_lost.inc();
         }
         self.evidence.push_back(*record);
-        if self.last_error.is_none() {
-            self.flush_and_report();
-        }
+        self.write_now();
         self.arm(BATCH_DELAY, ctx);
     }
 }
@@ -220,18 +285,16 @@ impl Handler<RecordEvidence> for JournalActor {
 impl Handler<RememberPeer> for JournalActor {
     type Result = ();
 
-    fn handle(&mut self, RememberPeer(record): RememberPeer, _: &mut Self::Context) {
-        let result = self.store.put_peer(&record);
-        self.note(result);
+    fn handle(&mut self, RememberPeer(record): RememberPeer, ctx: &mut Self::Context) {
+        self.peer_changed(PeerChange::Remember(record), ctx);
     }
 }
 
 impl Handler<ForgetPeer> for JournalActor {
     type Result = ();
 
-    fn handle(&mut self, ForgetPeer(peer): ForgetPeer, _: &mut Self::Context) {
-        let result = self.store.remove_peer(&peer);
-        self.note(result.map(drop));
+    fn handle(&mut self, ForgetPeer(peer): ForgetPeer, ctx: &mut Self::Context) {
+        self.peer_changed(PeerChange::Forget(peer), ctx);
     }
 }
 
@@ -247,7 +310,7 @@ impl Handler<DrainJournal> for JournalActor {
     type Result = ();
 
     fn handle(&mut self, DrainJournal(reply): DrainJournal, ctx: &mut Self::Context) {
-        reply.give(self.flush_and_report());
+        reply.give(self.write_all());
         self.lease.finish();
         ctx.stop();
     }

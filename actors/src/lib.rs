@@ -23,6 +23,8 @@ mod network;
 pub mod node;
 mod peers;
 pub mod port;
+#[cfg(test)]
+mod probe;
 mod proof_pool;
 mod prover;
 mod relay;

@@ -4,31 +4,34 @@
 //! Receives  [`Poll`] from its own timer and from the relay when a message names an unknown root,
 //!           [`AnnounceRoots`] from a relay that was rebuilt, [`Register`], [`CountMembers`].
 //! Sends     [`RootsChanged`] through a port, our own [`Standing`] through a watch.
-//! Bounds    mailbox 64: one poll waits at most beside the questions.
-//! On fault  the ledger is opened anew and read from its beginning.
+//! Bounds    mailbox: every question and, twice a second, a poll of the relay.
+//! On fault  the ledger is opened anew and read from its beginning; so it is when its events
+//!           contradict each other, since the tree can no longer be trusted then.
 //! Stops     with the node; it holds nothing that could be lost.
 
 use std::time::Duration;
 
-use actix::{Actor, AsyncContext, Context, Handler, Message};
+use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message};
 use tokio::sync::watch;
-use weir_membership::{Group, Ledger};
+use weir_membership::{Group, GroupError, Ledger, LedgerError};
 use weir_rln::{IdentityCommitment, MerkleRoot};
 
 use crate::{
     metrics::MembershipMetrics,
     port::{Port, Reply},
     prover::Standing,
-    supervision::{FactoryError, Lease},
+    supervision::{ASKS_IN_FLIGHT, Bounded, FactoryError, Lease},
 };
+
+#[cfg(test)]
+mod tests;
 
 /// How often the ledger is asked for news. A poll of an unchanged registry file is one `stat`; a
 /// member who registers can publish this much later on every node that shares it.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
-const MAILBOX: usize = 64;
-
-/// Asks for the ledger's news now.
+/// Asks for the ledger's news now, and for the roots whether or not there is any: who asks misses
+/// one.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct Poll;
@@ -66,6 +69,17 @@ pub(crate) struct Ports {
     pub(crate) standing: watch::Sender<Option<Standing>>,
 }
 
+/// Why the ledger's news could not be applied.
+#[derive(Debug, thiserror::Error)]
+enum FollowError {
+    /// It cannot be read; the next poll tries again.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// Its events do not follow on the ones before.
+    #[error(transparent)]
+    Group(#[from] GroupError),
+}
+
 pub(crate) struct MembershipActor {
     ledger: Box<dyn Ledger>,
     group: Group,
@@ -92,40 +106,46 @@ impl MembershipActor {
         Ok(actor)
     }
 
-    /// Applies the ledger's news; true when the tree changed.
-    fn follow(&mut self) -> Result<bool, FactoryError> {
+    /// Applies the ledger's news; true when there was any.
+    fn follow(&mut self) -> Result<bool, FollowError> {
         let events = self.ledger.poll()?;
-        let mut changed = false;
-        for event in &events {
-            changed |= self.group.apply(event)?.is_some();
-        }
+        self.group.apply_all(&events)?;
         self.metrics.members.set(i64::try_from(self.group.len()).unwrap_or(i64::MAX));
-        Ok(changed)
+        Ok(!events.is_empty())
     }
 
-    fn poll(&mut self) {
-        match self.follow() {
-            Ok(changed) => {
+    /// True when there was news, which is announced then.
+    fn poll(&mut self, ctx: &mut Context<Self>) -> bool {
+        let followed = self.follow();
+        match followed {
+            Ok(news) => {
                 if self.ledger_error.take().is_some() {
                     tracing::info!("the membership ledger can be read again");
                 }
-                if changed {
-                    self.publish_standing();
+                if news {
                     self.announce();
+                    self.publish_standing();
                 }
+                news
             }
             Err(error) => {
-                let text = error.to_string();
-                if self.ledger_error.as_ref() != Some(&text) {
-                    tracing::error!(
-                        error = text,
-                        "the membership ledger cannot be read; known roots stay valid"
-                    );
+                self.failed(&error);
+                if let FollowError::Group(_) = error {
+                    // The lease is not finished, so the guardian makes an actor that reads it all again.
+                    ctx.stop();
                 }
-                self.metrics.ledger_errors.inc();
-                self.ledger_error = Some(text);
+                false
             }
         }
+    }
+
+    fn failed(&mut self, error: &FollowError) {
+        let text = error.to_string();
+        if self.ledger_error.as_ref() != Some(&text) {
+            tracing::error!(error = text, "the membership ledger cannot be followed; known roots stay valid");
+        }
+        self.metrics.ledger_errors.inc();
+        self.ledger_error = Some(text);
     }
 
     fn publish_standing(&self) {
@@ -137,18 +157,23 @@ impl MembershipActor {
     fn announce(&self) {
         let roots = self.group.roots().collect();
         if self.ports.roots.tell(RootsChanged(roots)).is_err() {
-            // The relay asks for the roots when it comes back, and the next change announces all.
+            // A relay that comes back asks for the roots, and one that meets an unknown root polls.
             tracing::warn!("the relay did not take the new roots");
         }
     }
+}
+
+impl Bounded for MembershipActor {
+    const MAILBOX: usize = ASKS_IN_FLIGHT + 64;
 }
 
 impl Actor for MembershipActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.set_mailbox_capacity(MAILBOX);
-        ctx.run_interval(POLL_INTERVAL, |actor, _| actor.poll());
+        ctx.run_interval(POLL_INTERVAL, |actor, ctx| {
+            actor.poll(ctx);
+        });
         self.announce();
     }
 }
@@ -156,8 +181,10 @@ impl Actor for MembershipActor {
 impl Handler<Poll> for MembershipActor {
     type Result = ();
 
-    fn handle(&mut self, _: Poll, _: &mut Self::Context) {
-        self.poll();
+    fn handle(&mut self, _: Poll, ctx: &mut Self::Context) {
+        if !self.poll(ctx) {
+            self.announce();
+        }
     }
 }
 

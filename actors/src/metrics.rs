@@ -123,10 +123,12 @@ pub(crate) struct JournalMetrics {
     pub(crate) evidence_written: Counter,
     /// Moves at each failed write.
     pub(crate) write_errors: Counter,
-    /// Moves for each nullifier given up because the disk stayed full.
+    /// Moves for each nullifier given up because the disk stayed full or the journal died.
     pub(crate) nullifiers_lost: Counter,
-    /// Moves for each evidence record given up because the disk stayed full.
+    /// Moves for each evidence record given up because the disk stayed full or the journal died.
     pub(crate) evidence_lost: Counter,
+    /// Moves for each peer not kept because too many wait to be written.
+    pub(crate) peers_lost: Counter,
 }
 
 impl Metrics {
@@ -329,12 +331,17 @@ impl JournalMetrics {
             nullifiers_lost: counter(
                 registry,
                 "weir_journal_nullifiers_lost",
-                "Nullifiers given up because the disk stayed full",
+                "Nullifiers given up because the disk stayed full or the journal died",
             ),
             evidence_lost: counter(
                 registry,
                 "weir_journal_evidence_lost",
-                "Evidence given up because the disk stayed full",
+                "Evidence given up because the disk stayed full or the journal died",
+            ),
+            peers_lost: counter(
+                registry,
+                "weir_journal_peers_lost",
+                "Peers not kept because too many waited to be written",
             ),
         }
     }

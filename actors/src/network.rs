@@ -2,18 +2,19 @@
 //!
 //! Owns      the [`Network`]; nobody else touches the swarm.
 //! Receives  [`Broadcast`], [`GiveVerdict`], [`Subscribe`], [`Dial`], [`Disconnect`],
-//!           [`RequestMetadata`], [`AskMeshes`], [`RelayStarted`], [`CloseNetwork`].
-//! Sends     [`GossipReceived`] and [`Broadcasted`] to the relay, [`PeerSeen`] to the peer manager.
+//!           [`RequestMetadata`], [`AskMeshes`], [`RelayStarted`], [`PeersStarted`], [`CloseNetwork`].
+//! Sends     [`GossipReceived`] and [`Broadcasted`] to the relay, [`PeerSeen`] to the peer manager,
+//!           [`NetworkStarted`] to both; where it listens, through a watch.
 //! Bounds    mailbox and window below; while [`GOSSIP_WINDOW`] messages await their verdict the swarm
 //!           is not polled, so the sockets fill and TCP slows the senders: nothing is dropped between
 //!           the socket and the relay.
-//! On fault  the swarm is built anew with the same key and asks the relay for its topics.
+//! On fault  the swarm is built anew with the same key and port and asks the relay for its topics.
 //! Stops     on [`CloseNetwork`]: what is queued for peers leaves, then the connections are closed.
 //!
 //! The swarm is polled by [`Pump`], a future of the actor itself: no task, channel or lock between.
 
 use std::{
-    collections::{BTreeSet, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     pin::Pin,
     task::{Context as TaskContext, Poll},
     time::Duration,
@@ -22,8 +23,9 @@ use std::{
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message, fut::ActorFuture};
 use bytes::Bytes;
 use futures::Stream;
+use tokio::sync::watch;
 use weir_core::{PeerAddress, PeerId, PubsubTopic};
-use weir_net::{Acceptance, Event, GossipId, InboundGossip, Network, PublishError};
+use weir_net::{Acceptance, Direction, Event, GossipId, InboundGossip, Network, PublishError};
 use weir_protocols::{
     peer_manager,
     relay::{BroadcastError, Ticket},
@@ -32,9 +34,9 @@ use weir_wire::Metadata;
 
 use crate::{
     metrics::NetworkMetrics,
-    peers::peer_seen,
+    peers::{self, peer_seen},
     port::{Port, Reply},
-    supervision::{ASKS_IN_FLIGHT, Lease},
+    supervision::{ASKS_IN_FLIGHT, Bounded, Lease},
 };
 
 /// Messages handed to the relay whose verdict is outstanding. More than the proofs that may be in
@@ -42,8 +44,10 @@ use crate::{
 /// by itself; fewer than the relay's mailbox.
 pub(crate) const GOSSIP_WINDOW: usize = 2048;
 
-/// One place for every verdict, every publish in flight and the control messages beside them.
-const MAILBOX: usize = GOSSIP_WINDOW + ASKS_IN_FLIGHT + 256;
+/// A place for every verdict, for what each question to the relay may lead to (a publish or a change
+/// of topics, and one more publish that its asker gave up), for every question of its own, and for
+/// the peer manager: a command or two for each of 150 connections and ten dials.
+const MAILBOX: usize = GOSSIP_WINDOW + 3 * ASKS_IN_FLIGHT + 512;
 
 /// Swarm events taken in one go before the mailbox is looked at again.
 const EVENTS_AT_ONCE: usize = 64;
@@ -110,7 +114,12 @@ pub(crate) struct RequestMetadata(pub(crate) PeerId);
 #[rtype(result = "()")]
 pub(crate) struct RelayStarted;
 
-/// Asks the relay for its topics, since the swarm is new.
+/// Tells that the peer manager was rebuilt: it does not know who is connected.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct PeersStarted;
+
+/// Tells that the swarm is new: it has joined no topic and has no connection.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct NetworkStarted;
@@ -160,6 +169,9 @@ pub(crate) struct Ports {
     pub(crate) broadcasted: Port<Broadcasted>,
     pub(crate) started: Port<NetworkStarted>,
     pub(crate) peers: Port<PeerSeen>,
+    pub(crate) peers_started: Port<NetworkStarted>,
+    /// Where the node listens now; what the swarm before left there tells the ports to take again.
+    pub(crate) listening: watch::Sender<Vec<String>>,
 }
 
 pub(crate) struct NetworkActor {
@@ -167,6 +179,8 @@ pub(crate) struct NetworkActor {
     cluster: weir_core::ClusterId,
     topics: HashSet<PubsubTopic>,
     awaiting_verdict: HashSet<GossipId>,
+    /// For a peer manager that is rebuilt. As many as the swarm has connections.
+    connected: HashMap<PeerId, (PeerAddress, Direction)>,
     ports: Ports,
     closing: Option<Reply<()>>,
     metrics: NetworkMetrics,
@@ -186,6 +200,7 @@ impl NetworkActor {
             cluster,
             topics: HashSet::new(),
             awaiting_verdict: HashSet::new(),
+            connected: HashMap::new(),
             ports,
             closing: None,
             metrics,
@@ -194,8 +209,25 @@ impl NetworkActor {
     }
 
     fn on_event(&mut self, event: Event) {
+        match &event {
+            Event::Connected { peer, address, direction, .. } => {
+                self.connected.insert(peer.clone(), (address.clone(), *direction));
+            }
+            Event::Disconnected { peer, .. } => {
+                self.connected.remove(peer);
+            }
+            Event::Listening(address) => {
+                self.ports.listening.send_modify(|known| known.push(address.clone()));
+            }
+            Event::NotListening(address) => {
+                self.ports.listening.send_modify(|known| known.retain(|other| other != address));
+            }
+            _ => {}
+        }
         match event {
             Event::Gossip(gossip) => self.hand_over(gossip),
+            // That a node which closes loses its peers says nothing about them.
+            _ if self.closing.is_some() => {}
             other => {
                 if let Some(seen) = peer_seen(other) {
                     self.tell_peers(seen);
@@ -256,19 +288,42 @@ impl NetworkActor {
     }
 }
 
+/// The addresses to listen on again: a free port that was given is kept, since peers know it.
+pub(crate) fn same_ports(listen: &[String], listening: &[String]) -> Vec<String> {
+    let port_at = |start: &str| {
+        let address = listening.iter().find(|address| address.starts_with(start))?;
+        address.split('/').nth(4)
+    };
+    let again = |text: &String| {
+        let Some(stem) = text.strip_suffix("/tcp/0") else { return text.clone() };
+        let family = if stem.starts_with("/ip4/") { "/ip4/" } else { "/ip6/" };
+        // An unspecified address is listened on as several concrete ones, with one port.
+        match port_at(&format!("{stem}/tcp/")).or_else(|| port_at(family)) {
+            Some(port) => format!("{stem}/tcp/{port}"),
+            None => text.clone(),
+        }
+    };
+    listen.iter().map(again).collect()
+}
+
+impl Bounded for NetworkActor {
+    const MAILBOX: usize = MAILBOX;
+}
+
 impl Actor for NetworkActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.set_mailbox_capacity(MAILBOX);
+        self.ports.listening.send_replace(Vec::new());
         ctx.spawn(Pump);
         ctx.run_interval(SCORE_INTERVAL, |actor, _| {
             let input = peer_manager::Input::Scores(actor.scores());
             actor.tell_peers(PeerSeen { input, outcome: None });
         });
         self.announce_shards();
-        // At the first start the relay does not exist yet; it subscribes when it starts.
+        // Who does not take this is being made, and asks when it is there.
         drop(self.ports.started.tell(NetworkStarted));
+        drop(self.ports.peers_started.tell(NetworkStarted));
     }
 }
 
@@ -387,6 +442,17 @@ impl Handler<RelayStarted> for NetworkActor {
     fn handle(&mut self, _: RelayStarted, _: &mut Self::Context) {
         for id in std::mem::take(&mut self.awaiting_verdict) {
             self.network.report(id, Acceptance::Ignore);
+        }
+    }
+}
+
+impl Handler<PeersStarted> for NetworkActor {
+    type Result = ();
+
+    fn handle(&mut self, _: PeersStarted, _: &mut Self::Context) {
+        for (address, direction) in self.connected.values() {
+            let input = peers::connected(address.clone(), *direction);
+            self.tell_peers(PeerSeen { input, outcome: None });
         }
     }
 }

@@ -8,41 +8,45 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-use actix::{Actor, Context, Handler, Message, dev::ToEnvelope};
-use actix_rt::{Arbiter, ArbiterHandle};
+use actix_rt::ArbiterHandle;
 use prometheus_client::registry::Registry;
-use tokio::sync::{mpsc, watch};
+use tokio::{
+    sync::{mpsc, watch},
+    time::timeout,
+};
 use weir_core::{ClusterId, ContentTopic, PeerAddress, PeerId, PubsubTopic};
 use weir_membership::{Ledger, LedgerError};
 use weir_net::Network;
-use weir_protocols::{
-    peer_manager,
-    relay::{self, MessageCache, Relay},
-};
-use weir_rln::{
-    Epoch, EpochLength, Identity, IdentityCommitment, Nullifier, ProveError, Share, ShareX, ShareY, Verifier,
-    VerifyingKeyError,
-};
-use weir_storage::{NullifierRecord, QuotaStore, StateStore, StoreError};
+use weir_protocols::{peer_manager, relay};
+use weir_rln::{EpochLength, Identity, IdentityCommitment, ProveError, Verifier, VerifyingKeyError};
+use weir_storage::{QuotaStore, StateStore, StoreError};
 
 use crate::{
     Clock,
     handles::{NodeHandles, PeersHandle, QuotaWatch, RelayHandle, StatusHandle},
-    journal::{self, DrainJournal, JournalActor},
+    journal::JournalActor,
     membership::{self, MembershipActor},
     metrics::{ActorLabel, Metrics},
-    network::{self, CloseNetwork, NetworkActor},
+    network::{self, NetworkActor},
     peers::{self, PeersActor},
-    port::Reply,
     proof_pool,
     prover::{self, Member},
-    relay::{self as relay_actor, DrainRelay, RelayActor, RlnPorts},
+    relay::{self as relay_actor, RelayActor, RlnPorts},
     supervision::{FactoryError, Fault, Handle, Vacancy},
     system::Arbiters,
 };
 
+mod stopping;
+
+pub use stopping::DrainError;
+
+use stopping::Threads;
+
 /// Fault notices that may wait for the root: more than the budgets of all actors together.
 const FAULT_NOTICES: usize = 128;
+
+/// A host tells the addresses of its interfaces in milliseconds.
+const LISTEN_LIMIT: Duration = Duration::from_secs(2);
 
 /// What a node is made of.
 #[expect(missing_debug_implementations, reason = "holds the node's key")]
@@ -120,20 +124,6 @@ pub struct GivenUp {
     pub count: usize,
 }
 
-/// What a stop could not finish in time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum DrainError {
-    /// Publishes were still waiting for their proof.
-    #[error("the relay did not finish its publishes in time")]
-    Relay,
-    /// Messages were still queued for peers.
-    #[error("the network did not send everything in time")]
-    Network,
-    /// Records were not written.
-    #[error("the state store could not be written to the end")]
-    Journal,
-}
-
 /// A running node.
 #[expect(missing_debug_implementations, reason = "nothing of it is worth printing")]
 pub struct Node {
@@ -144,7 +134,7 @@ pub struct Node {
     journal: Handle<JournalActor>,
     faults: mpsc::Receiver<Fault>,
     metrics: Metrics,
-    arbiters: [Arbiter; 2],
+    threads: Threads,
 }
 
 /// Places that wait for their actors, so that ports can point both ways.
@@ -175,9 +165,8 @@ impl Node {
             rln,
             clock,
         } = settings;
-        // One thread for the message path, where a hop between actors then costs 0.1 µs; one for what
-        // waits for the disk.
-        let (front, back) = (arbiters.start(), arbiters.start());
+        let threads = Threads::start(arbiters);
+        let (front, back) = (threads.front(), threads.back());
         let (notices, faults) = mpsc::channel(FAULT_NOTICES);
         let places = Places {
             journal: Vacancy::new("journal"),
@@ -191,8 +180,7 @@ impl Node {
         let membership_handle = rln.as_ref().map(|_| places.membership.handle());
         let epoch_length = relay.rln.as_ref().map(|rln| rln.epoch_length);
 
-        start_journal(places.journal, &back.handle(), &notices, &store, epoch_length, &clock, &metrics)
-            .await?;
+        start_journal(places.journal, &back, &notices, &store, epoch_length, &clock, &metrics).await?;
 
         let (standing, standing_seen) = watch::channel(None);
         let (used, used_seen) = watch::channel(None);
@@ -240,31 +228,40 @@ impl Node {
         let autosharding = relay.autosharding;
         start_relay(
             places.relay,
-            &front.handle(),
+            &front,
             &notices,
-            RelaySeed { config: relay, topics, content_topics, cache_capacity, store: store.clone() },
-            ports,
-            &clock,
-            &metrics,
+            relay_actor::Seed::new(relay_actor::Parts {
+                config: relay,
+                topics,
+                content_topics,
+                cache_capacity,
+                store: store.clone(),
+                ports,
+                clock: clock.clone(),
+                metrics: metrics.relay.clone(),
+            }),
         )
         .await?;
 
         if let Some((open_ledger, ours)) = ledger {
             let ports = membership::Ports { roots: relay_handle.port(), standing };
-            start_membership(places.membership, &back.handle(), &notices, open_ledger, ours, ports, &metrics)
-                .await?;
+            start_membership(places.membership, &back, &notices, open_ledger, ours, ports, &metrics).await?;
         }
 
+        let (listening, mut listening_seen) = watch::channel(Vec::new());
         let ports = network::Ports {
             gossip: relay_handle.port(),
             broadcasted: relay_handle.port(),
             started: relay_handle.port(),
             peers: peers_handle.port(),
+            peers_started: peers_handle.port(),
+            listening,
         };
+        let listens = !network.listen.is_empty();
         let first =
             Network::new(network.clone(), registry).map_err(|error| StartError::Actor(error.into()))?;
         let (peer_id, max_connections) = (first.local_peer(), network.max_connections);
-        start_network(places.network, &front.handle(), &notices, first, network, ports, &metrics).await?;
+        start_network(places.network, &front, &notices, first, network, ports, &metrics).await?;
 
         let peer_config = peer_config(peer_id.clone(), cluster, max_connections);
         let ports = peers::Ports {
@@ -273,9 +270,15 @@ impl Node {
             metadata: network_handle.port(),
             remember: journal_handle.port(),
             forget: journal_handle.port(),
+            started: network_handle.port(),
         };
         let known = peers::Known { config: peer_config, static_nodes, store };
-        start_peers(places.peers, &front.handle(), &notices, known, ports, &clock).await?;
+        start_peers(places.peers, &front, &notices, known, ports, &clock).await?;
+
+        if listens {
+            // The socket is bound already; this waits until the swarm tells its addresses.
+            drop(timeout(LISTEN_LIMIT, listening_seen.wait_for(|known| !known.is_empty())).await);
+        }
 
         let handles = NodeHandles {
             relay: RelayHandle { relay: relay_handle.clone(), autosharding, clock: clock.clone() },
@@ -295,7 +298,7 @@ impl Node {
             journal: journal_handle,
             faults,
             metrics,
-            arbiters: [front, back],
+            threads,
         })
     }
 
@@ -324,35 +327,6 @@ impl Node {
             }
         }
     }
-
-    /// Stops in the order of the flow. What was accepted leaves, unless it takes longer than
-    /// `patience`; then the rest is dropped and the error says where.
-    pub async fn drain(self, patience: Duration) -> Result<(), DrainError> {
-        let deadline = tokio::time::Instant::now() + patience;
-        let relay = finished(&self.relay, deadline, DrainRelay).await.map_err(|()| DrainError::Relay);
-        let network = finished(&self.network, deadline, CloseNetwork).await.map_err(|()| DrainError::Network);
-        // The journal gets its turn whatever happened above: what it holds costs one write.
-        let written = finished(&self.journal, deadline, DrainJournal).await;
-        let journal = if written == Ok(true) { Ok(()) } else { Err(DrainError::Journal) };
-        for arbiter in self.arbiters {
-            arbiter.stop();
-        }
-        relay.and(network).and(journal)
-    }
-}
-
-async fn finished<A, M, R>(
-    handle: &Handle<A>,
-    deadline: tokio::time::Instant,
-    question: impl FnOnce(Reply<R>) -> M,
-) -> Result<R, ()>
-where
-    A: Actor<Context = Context<A>> + Handler<M>,
-    M: Message<Result = ()> + Send + 'static,
-    Context<A>: ToEnvelope<A, M>,
-{
-    let patience = deadline.saturating_duration_since(tokio::time::Instant::now());
-    handle.ask(patience, question).await.map_err(drop)
 }
 
 async fn start_journal(
@@ -371,60 +345,13 @@ async fn start_journal(
     place.supervise(arbiter, notices.clone(), factory).await.map_err(StartError::Actor)
 }
 
-/// What the relay is made of, again after a fault.
-struct RelaySeed {
-    config: relay::Config,
-    topics: Vec<PubsubTopic>,
-    content_topics: Vec<ContentTopic>,
-    cache_capacity: usize,
-    store: StateStore,
-}
-
-impl RelaySeed {
-    /// The relay with the topics of the start and the nullifiers on disk, and its cache.
-    fn grow(&self, clock: &Clock) -> Result<(Relay, MessageCache), FactoryError> {
-        let mut relay = Relay::new(self.config.clone());
-        let mut cache = MessageCache::new(self.cache_capacity);
-        for &topic in &self.topics {
-            relay.subscribe(topic)?;
-            cache.subscribe(topic);
-        }
-        for topic in &self.content_topics {
-            relay.subscribe_content(topic)?;
-            cache.subscribe_content(topic.clone());
-        }
-        if let Some(rln) = &self.config.rln {
-            let oldest = journal::oldest_kept(rln.epoch_length, clock.now());
-            let records = self.store.nullifiers_from(oldest.number())?;
-            let restored = relay.restore_nullifiers(records.iter().filter_map(restored_share));
-            tracing::debug!(restored, "nullifiers were read back");
-        }
-        Ok((relay, cache))
-    }
-}
-
-/// A record that was damaged in a way checksums miss is skipped: it could only fail to match.
-fn restored_share(record: &NullifierRecord) -> Option<(Epoch, Nullifier, Share)> {
-    let nullifier = Nullifier::from_bytes(&record.nullifier).ok()?;
-    let share =
-        Share { x: ShareX::from_bytes(&record.share_x).ok()?, y: ShareY::from_bytes(&record.share_y).ok()? };
-    Some((Epoch::new(record.epoch), nullifier, share))
-}
-
 async fn start_relay(
     place: Vacancy<RelayActor>,
     arbiter: &ArbiterHandle,
     notices: &mpsc::Sender<Fault>,
-    seed: RelaySeed,
-    ports: relay_actor::Ports,
-    clock: &Clock,
-    metrics: &Metrics,
+    seed: relay_actor::Seed,
 ) -> Result<(), StartError> {
-    let (clock, metrics) = (clock.clone(), metrics.relay.clone());
-    let factory = move |lease| {
-        let (relay, cache) = seed.grow(&clock)?;
-        Ok(RelayActor::new(relay, cache, ports.clone(), clock.clone(), metrics.clone(), lease))
-    };
+    let factory = move |lease| seed.grow(lease);
     place.supervise(arbiter, notices.clone(), factory).await.map_err(StartError::Actor)
 }
 
@@ -461,7 +388,11 @@ async fn start_network(
             Some(network) => network,
             // The instruments of the first swarm stay the registered ones; a rebuilt swarm counts
             // into a registry that nobody reads.
-            None => Network::new(config.clone(), &mut Registry::default())?,
+            None => {
+                let listen = network::same_ports(&config.listen, &ports.listening.borrow());
+                let again = weir_net::Config { listen, ..config.clone() };
+                Network::new(again, &mut Registry::default())?
+            }
         };
         Ok(NetworkActor::new(network, config.cluster, ports.clone(), metrics.clone(), lease))
     };

@@ -1,18 +1,17 @@
 //! Peers actor: knows the peers and decides whom to dial and to leave.
 //!
 //! Owns      the peer manager's state machine.
-//! Receives  [`PeerSeen`] from the network, [`AddPeer`], [`AskPeers`].
+//! Receives  [`PeerSeen`] and [`NetworkStarted`] from the network, [`AddPeer`], [`AskPeers`].
 //! Sends     [`Dial`], [`Disconnect`] and [`RequestMetadata`] to the network, peers to keep to the
 //!           journal.
-//! Bounds    mailbox 2304: each of the 1,024 questions and, for 150 connections, eight events.
-//! On fault  rebuilt from the static nodes and the peers on disk; who is connected is learned from the
-//!           next events.
+//! Bounds    mailbox 2304: each of the 1,024 questions and, for 150 connections, eight events. At most
+//!           as many wait for a connection as may ask.
+//! On fault  rebuilt from the static nodes and the peers on disk; the network tells who is connected.
 //! Stops     with the node; what it holds is on disk or can be learned again.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use actix::{Actor, AsyncContext, Context, Handler, Message, SpawnHandle};
-use std::time::Duration;
 use weir_core::{PeerAddress, PeerId, Timestamp};
 use weir_net::Event;
 use weir_protocols::peer_manager::{
@@ -23,12 +22,13 @@ use weir_storage::{PeerRecord, StateStore};
 use crate::{
     Clock,
     journal::{ForgetPeer, RememberPeer},
-    network::{Dial, Disconnect, PeerSeen, RequestMetadata},
+    network::{Dial, Disconnect, NetworkStarted, PeerSeen, PeersStarted, RequestMetadata},
     port::{Port, Reply},
-    supervision::{ASKS_IN_FLIGHT, FactoryError, Lease},
+    supervision::{ASKS_IN_FLIGHT, Bounded, FactoryError, Lease},
 };
 
-const MAILBOX: usize = ASKS_IN_FLIGHT + 1280;
+#[cfg(test)]
+mod tests;
 
 /// Asks to connect to a peer; answers when the connection stands or failed.
 #[derive(Debug, Message)]
@@ -51,6 +51,7 @@ pub(crate) struct Ports {
     pub(crate) metadata: Port<RequestMetadata>,
     pub(crate) remember: Port<RememberPeer>,
     pub(crate) forget: Port<ForgetPeer>,
+    pub(crate) started: Port<PeersStarted>,
 }
 
 /// The peers known from the start, again after a fault.
@@ -147,8 +148,7 @@ impl PeersActor {
     }
 
     fn is_connected(&self, peer: &PeerId) -> bool {
-        let connected = |info: &PeerInfo| info.connectedness == Connectedness::Connected;
-        self.manager.snapshot().iter().any(|info| info.address.peer() == peer && connected(info))
+        self.manager.peer(peer).is_some_and(|info| info.connectedness == Connectedness::Connected)
     }
 }
 
@@ -158,11 +158,7 @@ pub(crate) fn peer_seen(event: Event) -> Option<PeerSeen> {
     let input = match event {
         Event::Connected { peer, address, direction, .. } => {
             outcome = Some((peer, Ok(())));
-            let direction = match direction {
-                weir_net::Direction::Inbound => peer_manager::Direction::Inbound,
-                weir_net::Direction::Outbound => peer_manager::Direction::Outbound,
-            };
-            Input::Connected { address, direction }
+            connected(address, direction)
         }
         Event::Disconnected { peer, .. } => Input::Disconnected(peer),
         Event::DialFailed { peer, failure: weir_net::DialFailure::AlreadyConnected } => {
@@ -192,12 +188,39 @@ pub(crate) fn peer_seen(event: Event) -> Option<PeerSeen> {
     Some(PeerSeen { input, outcome })
 }
 
+pub(crate) const fn connected(address: PeerAddress, direction: weir_net::Direction) -> Input {
+    let direction = match direction {
+        weir_net::Direction::Inbound => peer_manager::Direction::Inbound,
+        weir_net::Direction::Outbound => peer_manager::Direction::Outbound,
+    };
+    Input::Connected { address, direction }
+}
+
+impl Bounded for PeersActor {
+    const MAILBOX: usize = ASKS_IN_FLIGHT + 1280;
+}
+
 impl Actor for PeersActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.set_mailbox_capacity(MAILBOX);
+        // At the first start there is nobody to tell of; a network that is being rebuilt has no peers.
+        drop(self.ports.started.tell(PeersStarted));
         self.step(Input::Tick, ctx);
+    }
+}
+
+impl Handler<NetworkStarted> for PeersActor {
+    type Result = ();
+
+    /// The connections of the network before went with it, and nobody told.
+    fn handle(&mut self, _: NetworkStarted, ctx: &mut Self::Context) {
+        for info in self.manager.snapshot() {
+            if info.connectedness == Connectedness::Connected {
+                self.apply(Input::Disconnected(info.address.peer().clone()));
+            }
+        }
+        self.arm_timer(ctx);
     }
 }
 
@@ -220,8 +243,18 @@ impl Handler<AddPeer> for PeersActor {
             reply.give(Ok(()));
             return;
         }
-        self.waiting.entry(address.peer().clone()).or_default().push(reply);
+        // Whoever asked too long ago waits no more, even if the peer is still being dialled.
+        self.waiting.retain(|_, replies| {
+            replies.retain(Reply::is_awaited);
+            !replies.is_empty()
+        });
+        let peer = address.peer().clone();
+        self.waiting.entry(peer.clone()).or_default().push(reply);
         self.step(Input::Add { address, origin: Origin::Static }, ctx);
+        if self.manager.peer(&peer).is_none() {
+            let why = "not dialled: it is this node itself, or every peer known is connected or static";
+            self.answer(&peer, &Err(why.to_owned()));
+        }
     }
 }
 

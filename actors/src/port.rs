@@ -71,6 +71,11 @@ impl<T> Reply<T> {
         (Self(sender), receiver)
     }
 
+    /// Whether somebody still waits for the answer.
+    pub fn is_awaited(&self) -> bool {
+        !self.0.is_closed()
+    }
+
     /// Answers. An asker who no longer waits is not an error.
     pub fn give(self, answer: T) {
         drop(self.0.send(answer));

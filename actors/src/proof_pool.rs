@@ -51,7 +51,7 @@ pub(crate) fn start(
         let (verifier, outcomes, metrics) = (Arc::clone(verifier), outcomes.clone(), metrics.clone());
         move |CheckProof { id, claim }: CheckProof| {
             let started = Instant::now();
-            let outcome = check(&verifier, &claim);
+            let outcome = outcome_of(|| verifier.verify(&claim));
             metrics.verification.observe(started.elapsed().as_secs_f64());
             // The relay's mailbox has a place for every job of this queue; when the relay is being
             // rebuilt it has forgotten the job.
@@ -61,13 +61,25 @@ pub(crate) fn start(
     Ok(Workers::start("weir-verify", QUEUE, (0..threads.max(1)).map(|_| worker()).collect())?.port())
 }
 
-fn check(verifier: &Verifier, claim: &ProofClaim) -> ProofOutcome {
-    match catch_unwind(AssertUnwindSafe(|| verifier.verify(claim))) {
+fn outcome_of(verify: impl FnOnce() -> bool) -> ProofOutcome {
+    match catch_unwind(AssertUnwindSafe(verify)) {
         Ok(true) => ProofOutcome::Valid,
         Ok(false) => ProofOutcome::Invalid,
         Err(_) => {
             tracing::error!("the verifier panicked");
             ProofOutcome::Failed
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_verifier_that_panics_leaves_the_outcome_open() {
+        assert_eq!(outcome_of(|| panic!("a bug, on purpose")), ProofOutcome::Failed);
+        assert_eq!(outcome_of(|| true), ProofOutcome::Valid);
+        assert_eq!(outcome_of(|| false), ProofOutcome::Invalid);
     }
 }

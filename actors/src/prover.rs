@@ -37,6 +37,9 @@ use crate::{
     workers::Workers,
 };
 
+#[cfg(test)]
+mod tests;
+
 /// Proofs that may wait. A proof takes about 0.3 s today and a publisher waits 5 s, so more than 16
 /// could not be answered in time.
 pub(crate) const QUEUE: usize = 16;

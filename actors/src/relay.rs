@@ -9,20 +9,23 @@
 //!           journal.
 //! Bounds    mailbox: a place for everything that may be in flight towards it, so that nothing that was
 //!           taken elsewhere is refused here.
-//! On fault  rebuilt from its configuration and the nullifiers on disk; publishes under way are
-//!           answered by silence and time out; the network takes back the messages it handed over.
+//! On fault  rebuilt from its [`Seed`]: configuration, topics, nullifiers; publishes under way are
+//!           answered "restarting" and the network takes back the messages it handed over.
 //! Stops     on [`DrainRelay`]: publishes under way are finished, then it replies.
 //!
 //! The shell decides nothing: it turns messages into [`Input`]s and performs [`Effect`]s.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{HashMap, VecDeque},
+    time::Duration,
+};
 
-use actix::{Actor, AsyncContext, Context, Handler, Message, SpawnHandle};
-use weir_core::{ContentTopic, PubsubTopic, Timestamp, WakuMessage};
+use actix::{Actor, AsyncContext, Context, Handler, SpawnHandle};
+use weir_core::{ContentTopic, PubsubTopic, Timestamp};
 use weir_net::{Acceptance, GossipId as NetworkGossipId};
 use weir_protocols::relay::{
-    self, Content, Effect, Gossip, GossipId, Input, JobId, MessageCache, ProofOutcome, ProofRefusal,
-    PublishError, Published, Relay, SubscribeError, Ticket, Verdict,
+    self, BroadcastError, Content, Effect, Gossip, GossipId, Input, JobId, MessageCache, PUBLISH_TIMEOUT,
+    ProofOutcome, ProofRefusal, PublishError, Published, Relay, SubscribeError, Ticket, Verdict,
 };
 use weir_rln::{Evidence, ProofClaim};
 use weir_storage::{EvidenceRecord, NullifierRecord};
@@ -39,62 +42,16 @@ use crate::{
     port::{Port, Reply},
     proof_pool::{self, CheckProof, ProofChecked},
     prover::{self, Prove, Proved},
-    supervision::{ASKS_IN_FLIGHT, Lease},
+    supervision::{ASKS_IN_FLIGHT, Bounded, Lease},
 };
 
-/// A place for every gossip message under way, every answer of the pool and the prover, every
-/// question and the answer to every publish among them, and the rare rest.
-const MAILBOX: usize = GOSSIP_WINDOW + proof_pool::QUEUE + prover::QUEUE + 2 * ASKS_IN_FLIGHT + 64;
+mod messages;
+mod seed;
+#[cfg(test)]
+mod tests;
 
-/// How long a publish waits for its proof: the relay's own deadline for publishes.
-const PROOF_PATIENCE: Duration = Duration::from_secs(5);
-
-/// Asks for a message to be published; its timestamp is set.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub(crate) struct Publish {
-    pub(crate) topic: PubsubTopic,
-    pub(crate) message: WakuMessage,
-    pub(crate) reply: Reply<Result<Published, PublishError>>,
-}
-
-/// Asks for pubsub topics to be served or given up, by the node and by the cache.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub(crate) struct ChangeTopics {
-    pub(crate) join: Vec<PubsubTopic>,
-    pub(crate) leave: Vec<PubsubTopic>,
-    pub(crate) reply: Reply<Result<(), SubscribeError>>,
-}
-
-/// Asks for content topics, and the shards that carry them, to be served or given up.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub(crate) struct ChangeContentTopics {
-    pub(crate) join: Vec<ContentTopic>,
-    pub(crate) leave: Vec<ContentTopic>,
-    pub(crate) reply: Reply<Result<(), SubscribeError>>,
-}
-
-/// Whose messages are asked for.
-#[derive(Debug, Clone)]
-pub(crate) enum CacheKey {
-    Pubsub(PubsubTopic),
-    Content(ContentTopic),
-}
-
-/// Takes the cached messages of a topic; none when the topic is not subscribed.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub(crate) struct TakeMessages {
-    pub(crate) key: CacheKey,
-    pub(crate) reply: Reply<Option<Vec<WakuMessage>>>,
-}
-
-/// Refuses new publishes, and answers when those under way are finished.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub(crate) struct DrainRelay(pub(crate) Reply<()>);
+pub(crate) use messages::{CacheKey, ChangeContentTopics, ChangeTopics, DrainRelay, Publish, TakeMessages};
+pub(crate) use seed::{Memory, Parts, Seed};
 
 /// What the relay needs from the rest of the node.
 #[derive(Clone)]
@@ -121,11 +78,15 @@ pub(crate) struct RlnPorts {
 pub(crate) struct RelayActor {
     relay: Relay,
     cache: MessageCache,
+    /// What the next relay is made from, should this one die.
+    memory: Memory,
     /// The network's own names of the messages under way.
     gossip_ids: HashMap<GossipId, NetworkGossipId>,
     next_gossip_id: u64,
     next_ticket: u64,
     waiting: HashMap<Ticket, Reply<Result<Published, PublishError>>>,
+    /// What is known at once of an effect that was refused; empty between two steps.
+    refused: VecDeque<Input>,
     effects: Vec<Effect>,
     timer: Option<(Timestamp, SpawnHandle)>,
     draining: Vec<Reply<()>>,
@@ -136,9 +97,9 @@ pub(crate) struct RelayActor {
 }
 
 impl RelayActor {
-    pub(crate) fn new(
-        relay: Relay,
-        cache: MessageCache,
+    /// A relay and its cache, grown from the [`Seed`] that also gives `memory`.
+    fn new(
+        (relay, cache, memory): (Relay, MessageCache, Memory),
         ports: Ports,
         clock: Clock,
         metrics: RelayMetrics,
@@ -147,10 +108,12 @@ impl RelayActor {
         Self {
             relay,
             cache,
+            memory,
             gossip_ids: HashMap::new(),
             next_gossip_id: 0,
             next_ticket: 0,
             waiting: HashMap::new(),
+            refused: VecDeque::new(),
             effects: Vec::new(),
             timer: None,
             draining: Vec::new(),
@@ -164,9 +127,13 @@ impl RelayActor {
     fn step(&mut self, input: Input, ctx: &mut Context<Self>) {
         let now = self.clock.now();
         let mut effects = std::mem::take(&mut self.effects);
-        self.relay.handle(input, now, &mut effects);
-        for effect in effects.drain(..) {
-            self.perform(effect, ctx);
+        let mut next = Some(input);
+        while let Some(input) = next {
+            self.relay.handle(input, now, &mut effects);
+            for effect in effects.drain(..) {
+                self.perform(effect, now);
+            }
+            next = self.refused.pop_front();
         }
         self.effects = effects;
         self.arm_timer(now, ctx);
@@ -178,19 +145,22 @@ impl RelayActor {
         }
     }
 
-    fn perform(&mut self, effect: Effect, ctx: &mut Context<Self>) {
+    fn perform(&mut self, effect: Effect, now: Timestamp) {
         match effect {
             Effect::Verdict { id, verdict } => self.give_verdict(id, verdict),
-            Effect::VerifyProof { id, claim, .. } => self.check_proof(id, claim, ctx),
+            Effect::VerifyProof { id, claim, .. } => self.check_proof(id, claim),
             Effect::Prove { ticket, epoch, signal, .. } => {
-                let not_after = self.clock.now().saturating_add(PROOF_PATIENCE);
-                self.prove(Prove { ticket, epoch, signal, not_after }, ctx);
+                let not_after = now.saturating_add(PUBLISH_TIMEOUT);
+                self.prove(Prove { ticket, epoch, signal, not_after });
             }
             Effect::Broadcast { ticket, topic, message } => {
                 let data = weir_wire::encode_message(&message);
-                // The network's mailbox has a place for every publish in flight.
+                // The network's mailbox has a place for every publish in flight, so it is being
+                // rebuilt. Nothing was sent, and the client may try again.
                 if self.ports.broadcasts.tell(Broadcast { ticket, topic, data }).is_err() {
                     self.metrics.network_refused.inc();
+                    let result = Err(BroadcastError::QueuesFull);
+                    self.refused.push_back(Input::Broadcasted { ticket, result });
                 }
             }
             Effect::Deliver(accepted) => {
@@ -204,6 +174,7 @@ impl RelayActor {
                     share_x: share.x.to_bytes(),
                     share_y: share.y.to_bytes(),
                 };
+                self.memory.accepted(record);
                 if self.ports.journal_nullifiers.tell(RecordNullifier(record)).is_err() {
                     self.metrics.journal_refused.inc();
                 }
@@ -225,15 +196,15 @@ impl RelayActor {
 }
 
 impl RelayActor {
-    fn check_proof(&self, id: JobId, claim: ProofClaim, ctx: &mut Context<Self>) {
+    fn check_proof(&mut self, id: JobId, claim: ProofClaim) {
         let Some(rln) = &self.ports.rln else { return };
         if rln.check.tell(CheckProof { id, claim }).is_err() {
             self.metrics.proofs_shed.inc();
-            ctx.notify(ProofChecked { id, outcome: ProofOutcome::Shed });
+            self.refused.push_back(Input::ProofChecked { id, outcome: ProofOutcome::Shed });
         }
     }
 
-    fn prove(&self, job: Prove, ctx: &mut Context<Self>) {
+    fn prove(&mut self, job: Prove) {
         let prover = self.ports.rln.as_ref().and_then(|rln| rln.prove.as_ref());
         let ticket = job.ticket;
         let refusal = match prover.map(|prover| prover.tell(job)) {
@@ -241,7 +212,7 @@ impl RelayActor {
             Some(Err(_)) => ProofRefusal::Overloaded,
             None => ProofRefusal::NoMembership,
         };
-        ctx.notify(Proved { ticket, result: Err(refusal) });
+        self.refused.push_back(Input::Proved { ticket, result: Err(refusal) });
     }
 
     fn record_evidence(&self, evidence: &Evidence) {
@@ -276,6 +247,7 @@ impl RelayActor {
                 Ok(false) => {}
                 Err(error) => return (joined, Err(error)),
             }
+            self.memory.joined(topic);
             self.cache.subscribe(topic);
         }
         (joined, Ok(()))
@@ -288,6 +260,7 @@ impl RelayActor {
                 Ok(new) => joined.extend(new),
                 Err(error) => return (joined, Err(error)),
             }
+            self.memory.joined_content(topic);
             self.cache.subscribe_content(topic.clone());
         }
         (joined, Ok(()))
@@ -298,8 +271,10 @@ impl RelayActor {
         (join, result): (Vec<PubsubTopic>, Result<(), SubscribeError>),
         leave: Vec<PubsubTopic>,
     ) -> Result<(), SubscribeError> {
-        // A network that is being rebuilt asks for all topics when it is there.
-        drop(self.ports.subscriptions.tell(Subscribe { join, leave }));
+        if !join.is_empty() || !leave.is_empty() {
+            // A network that is being rebuilt asks for all topics when it is there.
+            drop(self.ports.subscriptions.tell(Subscribe { join, leave }));
+        }
         result
     }
 
@@ -345,12 +320,16 @@ impl RelayActor {
     }
 }
 
+impl Bounded for RelayActor {
+    /// A place for every gossip message under way, every answer of the pool and the prover, every
+    /// question and the answer to every publish among them, and the rare rest.
+    const MAILBOX: usize = GOSSIP_WINDOW + proof_pool::QUEUE + prover::QUEUE + 2 * ASKS_IN_FLIGHT + 64;
+}
+
 impl Actor for RelayActor {
     type Context = Context<Self>;
 
-    fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.set_mailbox_capacity(MAILBOX);
-        drop(self.ports.started.tell(RelayStarted));
+    fn started(&mut self, _: &mut Self::Context) {
         self.announce_topics();
         if let Some(rln) = &self.ports.rln {
             drop(rln.announce_roots.tell(AnnounceRoots));
@@ -429,6 +408,7 @@ impl Handler<ChangeTopics> for RelayActor {
         let left = leave
             .into_iter()
             .filter(|&topic| {
+                self.memory.left(topic);
                 self.cache.unsubscribe(topic);
                 self.relay.unsubscribe(topic)
             })
@@ -445,6 +425,7 @@ impl Handler<ChangeContentTopics> for RelayActor {
         let result = self.join_content(&join);
         let mut left = Vec::new();
         for topic in &leave {
+            self.memory.left_content(topic);
             self.cache.unsubscribe_content(topic);
             // A topic without a shard was never joined.
             left.extend(self.relay.unsubscribe_content(topic).ok().flatten());
@@ -476,10 +457,11 @@ impl Handler<DrainRelay> for RelayActor {
     type Result = ();
 
     fn handle(&mut self, DrainRelay(reply): DrainRelay, ctx: &mut Self::Context) {
+        let now = self.clock.now();
         let mut effects = std::mem::take(&mut self.effects);
         self.relay.drain(&mut effects);
         for effect in effects.drain(..) {
-            self.perform(effect, ctx);
+            self.perform(effect, now);
         }
         self.effects = effects;
         self.draining.push(reply);

@@ -52,6 +52,15 @@ const FAULT_BUDGET: usize = 8;
 /// so mailboxes are at least this large.
 pub const ASKS_IN_FLIGHT: usize = 1024;
 
+/// An actor whose mailbox has a bound from its first moment.
+///
+/// The bound is set before anybody has the address: actix's own is 16, and a burst that meets a
+/// rebuilt actor would find it full.
+pub trait Bounded: Actor<Context = Context<Self>> {
+    /// Messages that may wait.
+    const MAILBOX: usize;
+}
+
 /// Reaches the actor that is current; clones share the bound on questions in flight.
 pub struct Handle<A: Actor> {
     name: &'static str,
@@ -186,7 +195,7 @@ pub struct Vacancy<A: Actor> {
     asks: Arc<Semaphore>,
 }
 
-impl<A: Actor<Context = Context<A>>> Vacancy<A> {
+impl<A: Bounded> Vacancy<A> {
     /// Names a place in the node.
     pub fn new(name: &'static str) -> Self {
         Self { name, current: watch::Sender::new(None), asks: Arc::new(Semaphore::new(ASKS_IN_FLIGHT)) }
@@ -224,7 +233,7 @@ struct Guardian<A: Actor> {
     recent: VecDeque<Instant>,
 }
 
-impl<A: Actor<Context = Context<A>>> Guardian<A> {
+impl<A: Bounded> Guardian<A> {
     async fn run<F>(mut self, mut factory: F, started: oneshot::Sender<Result<(), FactoryError>>)
     where
         F: FnMut(Lease) -> Result<A, FactoryError>,
@@ -234,7 +243,9 @@ impl<A: Actor<Context = Context<A>>> Guardian<A> {
             let (watched, ended) = oneshot::channel();
             match make(&mut factory, Lease(Some(watched))) {
                 Ok(actor) => {
-                    self.current.send_replace(Some(actor.start()));
+                    let mut context = Context::new();
+                    context.set_mailbox_capacity(A::MAILBOX);
+                    self.current.send_replace(Some(context.run(actor)));
                     if let Some(started) = started.take() {
                         drop(started.send(Ok(())));
                     }
@@ -295,10 +306,10 @@ mod tests {
 
     impl Actor for Fragile {
         type Context = Context<Self>;
+    }
 
-        fn started(&mut self, ctx: &mut Self::Context) {
-            ctx.set_mailbox_capacity(8);
-        }
+    impl Bounded for Fragile {
+        const MAILBOX: usize = 8;
     }
 
     #[derive(Message)]
