@@ -39,6 +39,9 @@ use crate::{
     supervision::{ASKS_IN_FLIGHT, Bounded, Lease},
 };
 
+#[cfg(test)]
+mod tests;
+
 /// Messages handed to the relay whose verdict is outstanding. More than the proofs that may be in
 /// flight or parked (protocols::relay's bounds), so that waiting for proofs never stops the swarm
 /// by itself; fewer than the relay's mailbox.
@@ -179,6 +182,8 @@ pub(crate) struct NetworkActor {
     cluster: weir_core::ClusterId,
     topics: HashSet<PubsubTopic>,
     awaiting_verdict: HashSet<GossipId>,
+    /// [`GOSSIP_WINDOW`]; less in tests.
+    window: usize,
     /// For a peer manager that is rebuilt. As many as the swarm has connections.
     connected: HashMap<PeerId, (PeerAddress, Direction)>,
     ports: Ports,
@@ -200,6 +205,7 @@ impl NetworkActor {
             cluster,
             topics: HashSet::new(),
             awaiting_verdict: HashSet::new(),
+            window: GOSSIP_WINDOW,
             connected: HashMap::new(),
             ports,
             closing: None,
@@ -342,7 +348,7 @@ impl ActorFuture<NetworkActor> for Pump {
     ) -> Poll<()> {
         for _ in 0..EVENTS_AT_ONCE {
             // A verdict arrives through the mailbox, and that wakes this task.
-            if actor.awaiting_verdict.len() >= GOSSIP_WINDOW && actor.closing.is_none() {
+            if actor.awaiting_verdict.len() >= actor.window && actor.closing.is_none() {
                 return Poll::Pending;
             }
             match Pin::new(&mut actor.network).poll_next(task) {

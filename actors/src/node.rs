@@ -37,6 +37,8 @@ use crate::{
 };
 
 mod stopping;
+#[cfg(test)]
+mod tests;
 
 pub use stopping::DrainError;
 

@@ -66,6 +66,19 @@ pub(crate) async fn within<T>(future: impl Future<Output = T>) -> T {
     timeout(LIMIT, future).await.expect("what the test waits for does not happen")
 }
 
+/// Asks again and again until the answer is there; for what no event tells.
+pub(crate) async fn until<T>(mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    within(async {
+        loop {
+            if let Some(answer) = ask().await {
+                return answer;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await
+}
+
 /// An actor on this thread, made and made again by `factory`.
 pub(crate) async fn supervised<A: Bounded>(
     factory: impl FnMut(Lease) -> Result<A, FactoryError> + Send + 'static,
