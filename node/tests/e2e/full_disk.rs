@@ -40,6 +40,11 @@ async fn without_room_on_disk_a_node_relays_and_says_why_it_does_not_publish() {
         })
         .await;
     }
+    // Not for want of trying to write it down.
+    until_true("the node cannot write down what it relayed", SOON, async || {
+        a.rest().metrics().await.sum("weir_journal_write_errors_total", &[]) > 0.0
+    })
+    .await;
     let rejected = a.rest().metrics().await.sum("weir_relay_verdicts_total", &[("verdict", "reject")]);
     assert_eq!(rejected, 0.0);
 
