@@ -2,7 +2,7 @@
 //!
 //! Owns      the ledger's reading end and the [`Group`] projected from it.
 //! Receives  [`Poll`] from its own timer and from the relay when a message names an unknown root,
-//!           [`AnnounceRoots`] from a relay that was rebuilt, [`Register`], [`CountMembers`].
+//!           [`AnnounceRoots`] from a relay that was rebuilt, [`CountMembers`].
 //! Sends     [`RootsChanged`] through a port, our own [`Standing`] through a watch.
 //! Bounds    mailbox: every question and, twice a second, a poll of the relay.
 //! On fault  the ledger is opened anew and read from its beginning; so it is when its events

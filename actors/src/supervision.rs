@@ -2,7 +2,7 @@
 //!
 //! actix does not do this. A panic in a handler ends the actor's task and its address answers
 //! "closed" for ever; the stock `Supervisor` dies with it (`docs/adr/0003-actix-as-a-shell.md`).
-//! So every actor here is made by a [`supervise`]d factory and owns a [`Lease`]. However the actor
+//! So every actor here is made by a factory under [`Vacancy::supervise`] and owns a [`Lease`]. However the actor
 //! ends, by stop, error or panic, its lease is dropped, the guardian notices, waits a growing while
 //! and makes a new actor. Whoever holds the [`Handle`] or a [`Port`] made from it reaches the new
 //! one. Only [`Lease::finish`] counts as a normal end.

@@ -48,9 +48,12 @@ impl Node {
         let network = finished(&self.network, end - quarter, CloseNetwork).await;
         let journal = finished(&self.journal, end, DrainJournal).await;
         self.threads.end().await;
+        // The worst first: what the journal lost is gone for good.
+        if journal != Some(true) {
+            return Err(DrainError::Journal);
+        }
         relay.ok_or(DrainError::Relay)?;
-        network.ok_or(DrainError::Network)?;
-        if journal == Some(true) { Ok(()) } else { Err(DrainError::Journal) }
+        network.ok_or(DrainError::Network)
     }
 }
 
