@@ -18,7 +18,7 @@ use crate::{
     Clock,
     journal::{JournalActor, JournalState},
     membership::{CountMembers, MembershipActor, MembershipReport},
-    network::{AskMeshes, Meshes, NetworkActor},
+    network::{AskMeshes, CountPeers, Meshes, NetworkActor},
     peers::{AddPeer, AskPeers, PeersActor},
     prover::{QuotaUse, Standing},
     relay::{CacheKey, ChangeContentTopics, ChangeTopics, Publish, RelayActor, TakeMessages},
@@ -36,6 +36,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone)]
 pub struct RelayHandle {
     pub(crate) relay: Handle<RelayActor>,
+    pub(crate) network: Handle<NetworkActor>,
     pub(crate) autosharding: Option<Autosharding>,
     pub(crate) clock: Clock,
 }
@@ -88,6 +89,12 @@ impl RelayHandle {
     pub async fn publish_auto(&self, message: WakuMessage) -> Result<Published, PublishAutoError> {
         let rule = self.autosharding.ok_or(PublishAutoError::AutoshardingDisabled)?;
         let topic = rule.pubsub_topic_of(&message.content_topic)?;
+        // Nobody chose the topic, so that nobody is there is an error, and it is told before a message
+        // id is spent.
+        let peers = self.network.ask(PATIENCE, |reply| CountPeers { topic, reply }).await;
+        if peers.map_err(|_| PublishError::Overloaded)? == 0 {
+            return Err(PublishError::NoPeers.into());
+        }
         Ok(self.publish(topic, message).await?)
     }
 
@@ -206,7 +213,12 @@ impl StatusHandle {
         let watch = self.quota.as_ref()?;
         let membership = watch.standing.borrow().as_ref()?.membership;
         let epoch = watch.epoch_length.of(self.clock.now());
-        let used = watch.used.borrow().filter(|used| used.epoch == epoch).map_or(0, |used| used.used);
+        let used = watch
+            .used
+            .borrow()
+            .filter(|used| used.epoch == epoch)
+            .map_or(0, |used| used.used)
+            .min(membership.limit.get());
         Some(QuotaReport {
             index: membership.index,
             limit: membership.limit,

@@ -140,6 +140,14 @@ pub(crate) struct PeerSeen {
 #[rtype(result = "()")]
 pub(crate) struct AskMeshes(pub(crate) Reply<Meshes>);
 
+/// Asks how many connected peers subscribe to a topic.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct CountPeers {
+    pub(crate) topic: PubsubTopic,
+    pub(crate) reply: Reply<usize>,
+}
+
 /// The gossipsub state of the joined topics.
 #[derive(Debug, Clone, Default)]
 pub struct Meshes {
@@ -217,13 +225,21 @@ impl NetworkActor {
     fn on_event(&mut self, event: Event) {
         match &event {
             Event::Connected { peer, address, direction, .. } => {
+                tracing::debug!(%peer, %address, ?direction, "peer connected");
                 self.connected.insert(peer.clone(), (address.clone(), *direction));
             }
-            Event::Disconnected { peer, .. } => {
+            Event::Disconnected { peer, reason, .. } => {
+                tracing::debug!(%peer, ?reason, "peer disconnected");
                 self.connected.remove(peer);
             }
             Event::Listening(address) => {
                 self.ports.listening.send_modify(|known| known.push(address.clone()));
+            }
+            Event::GraylistedPeer(peer) => {
+                tracing::warn!(%peer, "a peer sent too much that breaks the rules and is shut out for ten minutes");
+            }
+            Event::MessagesLost { peer, count } => {
+                tracing::debug!(%peer, count, "a peer is too slow and did not get messages");
             }
             Event::NotListening(address) => {
                 self.ports.listening.send_modify(|known| known.retain(|other| other != address));
@@ -460,6 +476,14 @@ impl Handler<PeersStarted> for NetworkActor {
             let input = peers::connected(address.clone(), *direction);
             self.tell_peers(PeerSeen { input, outcome: None });
         }
+    }
+}
+
+impl Handler<CountPeers> for NetworkActor {
+    type Result = ();
+
+    fn handle(&mut self, CountPeers { topic, reply }: CountPeers, _: &mut Self::Context) {
+        reply.give(self.network.topic_peers(topic).len());
     }
 }
 

@@ -283,7 +283,12 @@ impl Node {
         }
 
         let handles = NodeHandles {
-            relay: RelayHandle { relay: relay_handle.clone(), autosharding, clock: clock.clone() },
+            relay: RelayHandle {
+                relay: relay_handle.clone(),
+                network: network_handle.clone(),
+                autosharding,
+                clock: clock.clone(),
+            },
             peers: PeersHandle { peers: peers_handle, network: network_handle.clone() },
             status: StatusHandle {
                 membership: membership_handle,

@@ -24,10 +24,10 @@ use weir_membership::Membership;
 use weir_protocols::relay::{ProofRefusal, Ticket};
 use weir_rln::{
     Epoch, EpochLength, Identity, MerklePath, MessageId, ProveRequest, Prover, RlnIdentifier, ShareX,
-    ValidatorConfig,
+    UserMessageLimit, ValidatorConfig,
     quota::{QuotaLedger, Step},
 };
-use weir_storage::QuotaStore;
+use weir_storage::{QuotaStore, StoreError};
 
 use crate::{
     Clock,
@@ -126,7 +126,11 @@ impl Member {
     ) -> Result<Self, StartError> {
         let MemberSettings { identity, quota: store } = settings;
         let epoch = epoch_length.of(clock.now());
-        let spent = store.used(&identity.commitment().to_bytes(), epoch.number())?;
+        let spent = match store.used(&identity.commitment().to_bytes(), epoch.number()) {
+            // Nothing is granted in this epoch: what was used of it is not known.
+            Err(StoreError::EpochForgotten { .. }) => u32::MAX,
+            spent => spent?,
+        };
         used.send_replace(Some(QuotaUse { epoch, used: spent }));
         let ledger = QuotaLedger::new(RESERVED_AT_ONCE);
         let prover = Prover::load()?;
@@ -152,6 +156,17 @@ impl Member {
         self.prover.prove(&request).map_err(|error| ProofRefusal::Failed(error.to_string()))
     }
 
+    fn refusal(&self, error: StoreError, limit: UserMessageLimit, epoch: Epoch) -> ProofRefusal {
+        match error {
+            StoreError::EpochForgotten { floor, .. } => ProofRefusal::QuotaExhausted {
+                limit: limit.get(),
+                epoch,
+                resets_at: self.epoch_length.start(Epoch::new(floor)),
+            },
+            error => ProofRefusal::Storage(error.to_string()),
+        }
+    }
+
     fn allocate(&mut self, epoch: Epoch, membership: Membership) -> Result<MessageId, ProofRefusal> {
         let limit = membership.limit;
         loop {
@@ -165,7 +180,7 @@ impl Member {
                     let granted = self
                         .store
                         .reserve(&key, epoch.number(), count.get(), limit.get())
-                        .map_err(|error| ProofRefusal::Storage(error.to_string()))?;
+                        .map_err(|error| self.refusal(error, limit, epoch))?;
                     self.ledger
                         .granted(epoch, limit, granted)
                         .map_err(|error| ProofRefusal::Storage(error.to_string()))?;

@@ -21,7 +21,7 @@ use std::{
 };
 
 use actix::{Actor, AsyncContext, Context, Handler, SpawnHandle};
-use weir_core::{ContentTopic, PubsubTopic, Timestamp};
+use weir_core::{ContentTopic, MessageHash, PubsubTopic, Timestamp, WakuMessage};
 use weir_net::{Acceptance, GossipId as NetworkGossipId};
 use weir_protocols::relay::{
     self, BroadcastError, Content, Effect, Gossip, GossipId, Input, JobId, MessageCache, PUBLISH_TIMEOUT,
@@ -29,6 +29,7 @@ use weir_protocols::relay::{
 };
 use weir_rln::{Evidence, ProofClaim};
 use weir_storage::{EvidenceRecord, NullifierRecord};
+use weir_wire::DecodeError;
 
 use crate::{
     Clock,
@@ -75,13 +76,20 @@ pub(crate) struct RlnPorts {
     pub(crate) announce_roots: Port<AnnounceRoots>,
 }
 
+/// A message whose verdict is outstanding.
+struct UnderWay {
+    id: NetworkGossipId,
+    /// Known only while the log is at DEBUG.
+    hash: Option<MessageHash>,
+}
+
 pub(crate) struct RelayActor {
     relay: Relay,
     cache: MessageCache,
     /// What the next relay is made from, should this one die.
     memory: Memory,
     /// The network's own names of the messages under way.
-    gossip_ids: HashMap<GossipId, NetworkGossipId>,
+    gossip_ids: HashMap<GossipId, UnderWay>,
     next_gossip_id: u64,
     next_ticket: u64,
     waiting: HashMap<Ticket, Reply<Result<Published, PublishError>>>,
@@ -165,6 +173,8 @@ impl RelayActor {
             }
             Effect::Deliver(accepted) => {
                 self.metrics.delivered(&accepted);
+                let (hash, topic) = (accepted.hash(), accepted.topic());
+                tracing::debug!(%hash, %topic, "message delivered");
                 self.cache.add(&accepted);
             }
             Effect::RecordNullifier { epoch, nullifier, share } => {
@@ -187,6 +197,12 @@ impl RelayActor {
             }
             Effect::Answer { ticket, result } => {
                 self.metrics.published(&result);
+                match &result {
+                    Ok(Published { hash, peers }) => {
+                        tracing::debug!(%hash, ticket = ticket.0, peers, "publish sent");
+                    }
+                    Err(error) => tracing::debug!(ticket = ticket.0, %error, "publish refused"),
+                }
                 if let Some(reply) = self.waiting.remove(&ticket) {
                     reply.give(result);
                 }
@@ -306,7 +322,11 @@ impl RelayActor {
         if self.ports.rln.is_some() {
             self.metrics.rate_limited(verdict);
         }
-        let Some(id) = self.gossip_ids.remove(&id) else { return };
+        let Some(UnderWay { id, hash }) = self.gossip_ids.remove(&id) else { return };
+        if let Some(hash) = hash {
+            let outcome: &str = verdict.acceptance().into();
+            tracing::debug!(%hash, outcome, reason = verdict.label(), "message judged");
+        }
         let acceptance = match verdict.acceptance() {
             relay::Acceptance::Accept => Acceptance::Accept,
             relay::Acceptance::Reject => Acceptance::Reject,
@@ -318,6 +338,11 @@ impl RelayActor {
             self.metrics.network_refused.inc();
         }
     }
+}
+
+/// The hash a message is followed by in the log, when the log is that fine.
+fn traced_hash(message: &WakuMessage, topic: PubsubTopic) -> Option<MessageHash> {
+    tracing::enabled!(tracing::Level::DEBUG).then(|| message.hash(topic))
 }
 
 impl Bounded for RelayActor {
@@ -343,12 +368,20 @@ impl Handler<GossipReceived> for RelayActor {
     fn handle(&mut self, GossipReceived(gossip): GossipReceived, ctx: &mut Self::Context) {
         let id = GossipId(self.next_gossip_id);
         self.next_gossip_id += 1;
-        self.gossip_ids.insert(id, gossip.id);
+        let hash = gossip.message.as_ref().ok().and_then(|message| traced_hash(message, gossip.topic));
+        if let Some(hash) = hash {
+            let (from, topic) = (&gossip.from, gossip.topic);
+            tracing::debug!(%hash, %from, %topic, bytes = gossip.size, "message received");
+        }
+        self.gossip_ids.insert(id, UnderWay { id: gossip.id, hash });
         let content = match gossip.message {
             Ok(message) => Content::Message(message),
             Err(error) => {
                 tracing::debug!(from = %gossip.from, %error, "message cannot be decoded");
-                Content::Undecodable
+                match error {
+                    DecodeError::ContentTopic(_) => Content::ForeignContentTopic,
+                    _ => Content::Undecodable,
+                }
             }
         };
         let input = Gossip { id, from: gossip.from, topic: gossip.topic, size: gossip.size, content };
@@ -396,6 +429,9 @@ impl Handler<Publish> for RelayActor {
         self.next_ticket += 1;
         self.waiting.insert(ticket, reply);
         let encoded_size = weir_wire::encoded_len(&message);
+        if let Some(hash) = traced_hash(&message, topic) {
+            tracing::debug!(%hash, %topic, ticket = ticket.0, bytes = encoded_size, "publish asked for");
+        }
         self.step(Input::Publish { ticket, topic, message, encoded_size }, ctx);
     }
 }

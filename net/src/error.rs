@@ -20,7 +20,9 @@ pub enum StartError {
         address: String,
     },
     /// The host does not let the node listen there.
-    #[error("cannot listen on {address}: {cause}")]
+    #[error(
+        "cannot listen on {address}: {cause}; choose another address or port (--listen-address, --tcp-port)"
+    )]
     Listen {
         /// The address.
         address: String,

@@ -1,11 +1,6 @@
 //! Folders for the files the node makes.
 
-use std::{
-    fs::DirBuilder,
-    io,
-    os::unix::fs::DirBuilderExt,
-    path::Path,
-};
+use std::{fs::DirBuilder, io, os::unix::fs::DirBuilderExt, path::Path};
 
 /// Makes the folder of `path` and those above it, for the owner alone; what exists stays as it is.
 pub(crate) fn make_folder_of(path: &Path) -> io::Result<()> {

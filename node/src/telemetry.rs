@@ -51,13 +51,14 @@ fn filter(level: LogLevel) -> EnvFilter {
 }
 
 /// What weir's own crates log, and what its dependencies do: these are one step quieter and, at
-/// INFO, silent but for warnings, since an operator's log is about this node.
+/// INFO, silent but for warnings, since an operator's log is about this node. gossipsub's warnings
+/// print whole messages when a peer is slow, so only its errors are shown.
 const fn directives(level: LogLevel) -> &'static str {
     match level {
         LogLevel::Trace => "debug,weir=trace",
         LogLevel::Debug => "info,weir=debug",
-        LogLevel::Info => "warn,weir=info",
-        LogLevel::Notice | LogLevel::Warn => "warn",
+        LogLevel::Info => "warn,libp2p_gossipsub=error,weir=info",
+        LogLevel::Notice | LogLevel::Warn => "warn,libp2p_gossipsub=error",
         LogLevel::Error | LogLevel::Fatal => "error",
     }
 }

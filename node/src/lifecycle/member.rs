@@ -125,7 +125,8 @@ fn create(source: &CredentialSource) -> Result<(), MemberError> {
     let credential = unregistered_credential(Identity::generate(&mut OsRng));
     Keystore::create(&source.path, &credential, password, kdf, &mut OsRng)?;
     // No message id of a new identity has been used.
-    QuotaStore::open(quota_path(&source.path))?.refuse_below(&credential.identity.commitment().to_bytes(), 0)?;
+    QuotaStore::open(quota_path(&source.path))?
+        .refuse_below(&credential.identity.commitment().to_bytes(), 0)?;
     Ok(())
 }
 

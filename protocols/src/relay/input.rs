@@ -82,6 +82,8 @@ pub enum Content {
     Message(WakuMessage),
     /// Bytes that are no message.
     Undecodable,
+    /// A message whose content topic this node cannot keep: blank, or longer than its bound.
+    ForeignContentTopic,
 }
 
 /// What came of a verification.

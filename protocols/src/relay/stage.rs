@@ -80,9 +80,8 @@ impl WellFormed {
     pub(super) fn from_gossip(gossip: Admitted<Gossip>, form: Form) -> Result<Self, Verdict> {
         let Gossip { topic, size, content, .. } = gossip.into_inner();
         let message = match content {
-            // A content topic that is blank or too long makes a message undecodable too: it cannot
-            // be told as a `ContentTopic`.
             Content::Undecodable => return Err(Verdict::Reject(RejectReason::Undecodable)),
+            Content::ForeignContentTopic => return Err(Verdict::Ignore(IgnoreReason::ForeignContentTopic)),
             Content::Message(message) => message,
         };
         if !form.subscribed {

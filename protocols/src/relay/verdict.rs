@@ -36,7 +36,7 @@ pub enum Acceptance {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum RejectReason {
-    /// Not a `WakuMessage`, or one that breaks a bound of its fields, such as a blank content topic.
+    /// Not a `WakuMessage`, or one that breaks a bound of its fields that all nodes share.
     ///
     /// # Peer scoring
     /// Reject: every honest relay decodes before it forwards (waku-wire 4.4).
@@ -109,6 +109,12 @@ pub enum IgnoreReason {
     /// # Peer scoring
     /// Ignore: the sender has done nothing.
     TooManyPeers,
+    /// The content topic is blank or longer than this node keeps.
+    ///
+    /// # Peer scoring
+    /// Ignore: the bound is ours. nwaku forwards such a message, so a reject would let its author turn
+    /// us against honest relays.
+    ForeignContentTopic,
     /// The node does not take part in the topic.
     ///
     /// # Peer scoring

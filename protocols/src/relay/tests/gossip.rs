@@ -45,7 +45,7 @@ const REJECTS: [(RejectReason, fn() -> Verdict); 11] = [
     }),
 ];
 
-const IGNORES: [(IgnoreReason, fn() -> Verdict); 19] = [
+const IGNORES: [(IgnoreReason, fn() -> Verdict); 20] = [
     (I::RateLimited, || {
         let mut rig = Rig::new(one_message_a_second(8));
         rig.gossip(plain("first"));
@@ -55,6 +55,10 @@ const IGNORES: [(IgnoreReason, fn() -> Verdict); 19] = [
         let mut rig = Rig::new(one_message_a_second(1));
         rig.gossip_from(1, plain("first"));
         verdict(&rig.gossip_from(2, plain("second")))
+    }),
+    (I::ForeignContentTopic, || {
+        let mut rig = Rig::unlimited();
+        verdict(&rig.raw_gossip(peer(1), topic(), 10, Content::ForeignContentTopic))
     }),
     (I::NotSubscribed, || {
         let mut rig = Rig::unlimited();
