@@ -180,6 +180,12 @@ impl Validator {
         self.roots.current()
     }
 
+    /// Whether the nullifiers of `epoch` were forgotten, so that nothing of it is accepted any more. For
+    /// an epoch of now that means that the clock was ahead and was set back.
+    pub fn is_forgotten(&self, epoch: Epoch) -> bool {
+        self.log.is_forgotten(epoch)
+    }
+
     /// Forgets epochs of which no message can be accepted any more. Returns how many nullifiers that
     /// were. [`Validator::check_early`] does it as well; a quiet node calls it on a timer.
     pub fn prune(&mut self, now: Timestamp) -> usize {

@@ -221,6 +221,12 @@ impl Relay {
             return;
         }
         let epoch = rln.config.epoch_length.of(timestamp);
+        // What was published in it is no longer known, so peers who remember could see a second share.
+        if rln.validator.is_forgotten(epoch) {
+            let error = PublishError::ProofFailed(Rejection::EpochForgotten(epoch).to_string());
+            effects.push(Effect::Answer { ticket, result: Err(error) });
+            return;
+        }
         let signal = signal_hash(&message.message().payload, &message.message().content_topic, timestamp);
         self.tickets.open(ticket, Stage::Proving(message), now);
         effects.push(Effect::Prove { ticket, epoch, timestamp, signal });

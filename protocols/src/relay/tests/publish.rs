@@ -128,6 +128,17 @@ fn a_stop_does_not_wait_for_proofs_and_a_late_one_is_not_sent() {
     assert!(rig.give(late).is_empty());
 }
 
+#[test]
+fn a_message_of_an_epoch_whose_nullifiers_are_forgotten_costs_no_message_id() {
+    let mut rig = Rig::rate_limited();
+    rig.gossip_valid(proven("first", 0));
+    rig.pass(2 * EPOCH_SECS * 1000);
+    rig.now = NOON;
+    let effects = rig.publish(plain("m")).1;
+    assert!(matches!(answer(&effects), Err(PublishError::ProofFailed(_))), "{effects:?}");
+    assert_eq!(effects.len(), 1);
+}
+
 fn publish_at(millis: i64) -> Vec<Effect> {
     let timestamp = Timestamp::from_nanos(NOON.as_nanos() + millis * 1_000_000);
     Rig::rate_limited().publish(WakuMessage { timestamp, ..plain("m") }).1
