@@ -210,7 +210,8 @@ impl Node {
 
     /// Sends `signal`, such as `TERM`. Returns at once.
     pub(crate) fn signal(&self, signal: &str) {
-        run("kill", &["-s", signal, &self.pid().to_string()]);
+        // The shell's own: a minimal system has no program of that name.
+        run("sh", &["-c", "kill -s \"$0\" \"$1\"", signal, &self.pid().to_string()]);
     }
 
     /// Waits for its end.
