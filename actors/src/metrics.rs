@@ -253,7 +253,7 @@ impl RelayMetrics {
     pub(crate) fn rate_limited(&self, verdict: Verdict) {
         let rule = match verdict {
             Verdict::Accept => None,
-            Verdict::Reject(RejectReason::DoubleSignal) => {
+            Verdict::Reject(RejectReason::DoubleSignal) | Verdict::Ignore(IgnoreReason::DoubleSignal) => {
                 self.rln_spam.inc();
                 None
             }

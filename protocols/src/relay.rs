@@ -47,6 +47,7 @@ use crate::ingress::{self, Kind, PeerQuotas, ShedCounts};
 mod cache;
 mod deadlines;
 mod fair_share;
+mod first_senders;
 mod input;
 mod jobs;
 mod parked;

@@ -123,8 +123,8 @@ pub enum Rejection {
     /// and revealed its secret. Raised once a nullifier.
     ///
     /// # Peer scoring
-    /// Reject, as 17/WAKU2-RLN-RELAY says. A peer that saw the other signal first is hit too, which
-    /// is why a cluster's score thresholds must bear as many rejects as a membership has messages.
+    /// Reject a peer that sent the first signal too, as 17/WAKU2-RLN-RELAY says. Ignore any other: an
+    /// honest relay that saw only this one of the two forwards it.
     #[error("the sender used one message id of epoch {epoch} for two messages", epoch = .0.epoch)]
     DoubleSignal(Box<Evidence>),
 

@@ -114,3 +114,32 @@ fn recovered(arguments: &[&str]) -> Value {
 fn proof_text(message: &WakuMessage) -> String {
     STANDARD.encode(encode_rate_limit_proof(message.proof.as_proof().expect("a signed message")))
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_offender_that_plays_nodes_against_each_other_does_not_part_them() {
+    let world = World::new();
+    let a = world.node("a").start().await;
+    let b = world.node("b").peer(&a).start().await;
+    meshed(&[&a, &b], topic(0)).await;
+    let offender = Offender::register(&world.registry(), 12, World::epoch_length());
+    let to_a = GossipPeer::connect(&[&a], topic(0)).await;
+    let to_b = GossipPeer::connect(&[&b], topic(0)).await;
+    let sign = |text: &str, id| offender.sign(message(format!("{text} {id}"), now_plus(AHEAD)), id);
+    let pairs: Vec<_> = (0..12).map(|id| (sign("first", id), sign("second", id))).collect();
+    for (first, second) in &pairs {
+        tokio::join!(to_a.send(topic(0), first), to_b.send(topic(0), second));
+    }
+    for node in [&a, &b] {
+        until_true("all double signals are seen", SOON, async || {
+            node.rest().metrics().await.sum("weir_relay_verdicts_total", &[("reason", "double_signal")])
+                == 12.0
+        })
+        .await;
+    }
+    assert!(a.rest().publish(topic(0), b"still together").await.is_ok());
+    until_true("the honest nodes still talk", SOON, async || {
+        b.rest().take_messages(topic(0)).await.iter().any(|message| message.payload == b"still together")
+    })
+    .await;
+    meshed(&[&a, &b], topic(0)).await;
+}

@@ -87,11 +87,11 @@ pub enum RejectReason {
     /// # Peer scoring
     /// Reject, as nwaku (RFC 64 would ignore it): an honest relay verifies before it forwards.
     InvalidProof,
-    /// A second signal under one message id: a member broke its quota.
+    /// A second signal under one message id, from the peer that sent the first one: a member broke its
+    /// quota, and the peer is that member or does not enforce the quota.
     ///
     /// # Peer scoring
-    /// Reject, as nwaku. An honest relay may have seen only this one of the two and pays too; a
-    /// single reject decays before it matters.
+    /// Reject: an honest relay forwards at most one message of a nullifier.
     DoubleSignal,
 }
 
@@ -120,6 +120,12 @@ pub enum IgnoreReason {
     /// # Peer scoring
     /// Ignore: it may have been sent before our unsubscription arrived.
     NotSubscribed,
+    /// A second signal under one message id: a member broke its quota. The first one came from elsewhere.
+    ///
+    /// # Peer scoring
+    /// Ignore (nwaku rejects): the sender may have seen only this one of the two, and a reject would let
+    /// a member that sends one half to each of two nodes turn them against each other.
+    DoubleSignal,
     /// The same share is known: the same message once more.
     ///
     /// # Peer scoring
@@ -231,7 +237,7 @@ impl From<&Rejection> for Verdict {
             R::SignalMismatch => Self::Reject(RejectReason::SignalMismatch),
             R::UnknownRoot(_) => Self::Reject(RejectReason::UnknownRoot),
             R::InvalidProof => Self::Reject(RejectReason::InvalidProof),
-            R::DoubleSignal(_) => Self::Reject(RejectReason::DoubleSignal),
+            R::DoubleSignal(_) => Self::Ignore(IgnoreReason::DoubleSignal),
             R::TimestampOutOfWindow { .. } => Self::Ignore(IgnoreReason::TimestampOutOfWindow),
             R::ForeignIdentifier => Self::Ignore(IgnoreReason::ForeignIdentifier),
             R::EpochForgotten(_) => Self::Ignore(IgnoreReason::EpochForgotten),

@@ -1,11 +1,12 @@
 //! From a well-formed message to an accepted one: the rate limit, and what follows from it.
 
-use weir_core::Timestamp;
+use weir_core::{PeerId, Timestamp};
 use weir_rln::{Epoch, MerkleRoot, Rejection, Validator, ValidatorConfig};
 
 use super::{
-    Accepted, Effect, IgnoreReason, InFlight, JobId, Limits, ProofOutcome, PublishError, Relay, Verdict,
+    Accepted, Effect, IgnoreReason, InFlight, JobId, Limits, ProofOutcome, PublishError, RejectReason, Relay, Verdict,
     fair_share::NoRoom,
+    first_senders::FirstSenders,
     jobs::{Jobs, Submitted},
     parked::Parked,
     stage::{Claimant, Clearance, Pending},
@@ -16,6 +17,7 @@ use super::{
 pub(super) struct RateLimit {
     pub(super) config: ValidatorConfig,
     pub(super) validator: Validator,
+    first_senders: FirstSenders,
     jobs: Jobs,
     parked: Parked,
 }
@@ -51,6 +53,7 @@ impl RateLimit {
         Self {
             config,
             validator: Validator::new(config),
+            first_senders: FirstSenders::default(),
             jobs: Jobs::new(proof_units),
             parked: Parked::new(parked_units),
         }
@@ -107,6 +110,7 @@ impl Relay {
             }
             Limits::Rln(rln) => rln,
         };
+        rln.first_senders.prune_before(rln.validator.oldest_acceptable_epoch(now));
         match rln.validator.check_early(pending.message.message(), now) {
             Err(Rejection::UnknownRoot(root)) if on_unknown_root == OnUnknownRoot::Wait => {
                 if let Err((claimant, no_room)) = rln.parked.park(pending, root, now) {
@@ -187,8 +191,9 @@ impl Relay {
     }
 
     pub(super) fn forget_old_epochs(&mut self, now: Timestamp) {
-        if let Some(validator) = self.validator_mut() {
-            validator.prune(now);
+        if let Limits::Rln(rln) = &mut self.limits {
+            rln.validator.prune(now);
+            rln.first_senders.prune_before(rln.validator.oldest_acceptable_epoch(now));
         }
     }
 
@@ -200,6 +205,9 @@ impl Relay {
                 nullifier: verified.nullifier(),
                 share: verified.share(),
             });
+            if let (Limits::Rln(rln), Claimant::Gossip { from, .. }) = (&mut self.limits, &pending.claimant) {
+                rln.first_senders.remember(verified.epoch(), verified.nullifier(), from);
+            }
         }
         let accepted = Accepted::new(pending.message, pending.claimant.origin(), clearance);
         match pending.claimant {
@@ -214,13 +222,25 @@ impl Relay {
     /// Tells whoever waits that the message is not accepted. Evidence is kept whoever sent it.
     pub(super) fn decline(&mut self, claimant: Claimant, decline: Decline, effects: &mut Vec<Effect>) {
         match claimant {
-            Claimant::Gossip { id, .. } => {
-                effects.push(Effect::Verdict { id, verdict: Verdict::from(&decline) });
+            Claimant::Gossip { id, from } => {
+                effects.push(Effect::Verdict { id, verdict: self.verdict_on(&from, &decline) });
             }
             Claimant::Publish(ticket) => self.answer_error(ticket, PublishError::from(&decline), effects),
         }
         if let Decline::Rule(Rejection::DoubleSignal(evidence)) = decline {
             effects.push(Effect::RecordEvidence(evidence));
+        }
+    }
+
+    /// A second signal is held against the peer that sent the first one too, and against nobody else.
+    fn verdict_on(&self, from: &PeerId, decline: &Decline) -> Verdict {
+        match (decline, &self.limits) {
+            (Decline::Rule(Rejection::DoubleSignal(evidence)), Limits::Rln(rln))
+                if rln.first_senders.is(from, evidence.epoch, evidence.nullifier) =>
+            {
+                Verdict::Reject(RejectReason::DoubleSignal)
+            }
+            _ => Verdict::from(decline),
         }
     }
 

@@ -45,7 +45,7 @@ const REJECTS: [(RejectReason, fn() -> Verdict); 11] = [
     }),
 ];
 
-const IGNORES: [(IgnoreReason, fn() -> Verdict); 20] = [
+const IGNORES: [(IgnoreReason, fn() -> Verdict); 21] = [
     (I::RateLimited, || {
         let mut rig = Rig::new(one_message_a_second(8));
         rig.gossip(plain("first"));
@@ -55,6 +55,12 @@ const IGNORES: [(IgnoreReason, fn() -> Verdict); 20] = [
         let mut rig = Rig::new(one_message_a_second(1));
         rig.gossip_from(1, plain("first"));
         verdict(&rig.gossip_from(2, plain("second")))
+    }),
+    (I::DoubleSignal, || {
+        let mut rig = Rig::rate_limited();
+        rig.gossip_valid(proven("first", 0));
+        let (id, _) = job(&rig.gossip_from(2, proven("second", 0)));
+        verdict(&rig.checked(id, ProofOutcome::Valid))
     }),
     (I::ForeignContentTopic, || {
         let mut rig = Rig::unlimited();
@@ -260,6 +266,17 @@ fn nullifiers_of_an_earlier_run_make_the_same_message_a_duplicate() {
     assert_eq!(verdict(&rig.gossip(proven("m", 0))), Verdict::Ignore(I::Duplicate));
     rig.pass(2 * EPOCH_SECS * 1000);
     assert_eq!(rig.relay.nullifiers_remembered(), 0, "a tick forgets old epochs");
+}
+
+#[test]
+fn a_member_that_splits_a_pair_between_peers_harms_neither_and_is_found_out() {
+    let mut rig = Rig::rate_limited();
+    rig.gossip_valid(proven("first", 0));
+    let (id, _) = job(&rig.gossip_from(2, proven("second", 0)));
+    let effects = rig.checked(id, ProofOutcome::Valid);
+    assert_eq!(verdict(&effects), Verdict::Ignore(I::DoubleSignal));
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::RecordEvidence(_))));
+    assert!(!effects.iter().any(|effect| matches!(effect, Effect::Deliver(_))));
 }
 
 #[test]

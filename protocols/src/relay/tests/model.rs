@@ -88,7 +88,8 @@ struct Model {
     sent: BTreeMap<GossipId, Option<WakuMessage>>,
     parked: BTreeSet<GossipId>,
     judged: BTreeMap<GossipId, Verdict>,
-    first: HashMap<(Epoch, Nullifier), Share>,
+    first: HashMap<(Epoch, Nullifier), (Share, u8)>,
+    senders: BTreeMap<GossipId, u8>,
     broken: BTreeSet<(Epoch, Nullifier)>,
 }
 
@@ -103,6 +104,7 @@ impl Model {
             parked: BTreeSet::new(),
             judged: BTreeMap::new(),
             first: HashMap::new(),
+            senders: BTreeMap::new(),
             broken: BTreeSet::new(),
         }
     }
@@ -139,6 +141,7 @@ impl Model {
     fn gossip(&mut self, from: u8, message: WakuMessage) {
         let id = GossipId(self.rig.next_id);
         self.sent.insert(id, Some(message.clone()));
+        self.senders.insert(id, from);
         let effects = self.rig.gossip_from(from, message.clone());
         let (asks, judges) = (asked(&effects).next().is_some(), verdicts(&effects).iter().any(|v| v.0 == id));
         if !asks && !judges {
@@ -186,14 +189,14 @@ impl Model {
         };
         let deserved = if job.holds { ProofOutcome::Valid } else { ProofOutcome::Invalid };
         let outcome = failure.unwrap_or(deserved);
-        let expected: Vec<_> = job.waiting.iter().map(|id| (*id, self.expect(&job.claim, outcome))).collect();
+        let expected: Vec<_> = job.waiting.iter().map(|id| (*id, self.expect(self.senders[id], &job.claim, outcome))).collect();
         let effects = self.rig.checked(id, outcome);
         assert_eq!(verdicts(&effects), expected);
         self.observe(&effects);
     }
 
     /// What the next message with `claim` deserves.
-    fn expect(&mut self, claim: &ProofClaim, outcome: ProofOutcome) -> Verdict {
+    fn expect(&mut self, from: u8, claim: &ProofClaim, outcome: ProofOutcome) -> Verdict {
         let line = (claim.epoch(), claim.nullifier());
         match outcome {
             ProofOutcome::Invalid => Verdict::from(&Rejection::InvalidProof),
@@ -201,11 +204,14 @@ impl Model {
             ProofOutcome::Shed => Verdict::Ignore(IgnoreReason::ProofShed),
             ProofOutcome::Valid => match self.first.get(&line) {
                 None => {
-                    self.first.insert(line, claim.share());
+                    self.first.insert(line, (claim.share(), from));
                     Verdict::Accept
                 }
-                Some(first) if *first == claim.share() => Verdict::Ignore(IgnoreReason::Duplicate),
-                Some(_) if self.broken.insert(line) => Verdict::Reject(RejectReason::DoubleSignal),
+                Some((first, _)) if *first == claim.share() => Verdict::Ignore(IgnoreReason::Duplicate),
+                Some((_, sender)) if self.broken.insert(line) => match *sender == from {
+                    true => Verdict::Reject(RejectReason::DoubleSignal),
+                    false => Verdict::Ignore(IgnoreReason::DoubleSignal),
+                },
                 Some(_) => Verdict::Ignore(IgnoreReason::BreachedNullifier),
             },
         }
@@ -235,7 +241,7 @@ impl Model {
                     ));
                 }
                 Effect::RecordNullifier { epoch, nullifier, share } => {
-                    assert_eq!(self.first.get(&(*epoch, *nullifier)), Some(share));
+                    assert_eq!(self.first.get(&(*epoch, *nullifier)).map(|(first, _)| first), Some(share));
                 }
                 Effect::RecordEvidence(evidence) => {
                     let members = (1..=MEMBERS).map(|seed| Member::new(seed, 10).identity.commitment());
