@@ -4,7 +4,8 @@ use weir_core::{PeerId, Timestamp};
 use weir_rln::{Epoch, MerkleRoot, Rejection, Validator, ValidatorConfig};
 
 use super::{
-    Accepted, Effect, IgnoreReason, InFlight, JobId, Limits, ProofOutcome, PublishError, RejectReason, Relay, Verdict,
+    Accepted, Effect, IgnoreReason, InFlight, JobId, Limits, ProofOutcome, PublishError, RejectReason, Relay,
+    Verdict,
     fair_share::NoRoom,
     first_senders::FirstSenders,
     jobs::{Jobs, Submitted},

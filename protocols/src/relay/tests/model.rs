@@ -189,7 +189,8 @@ impl Model {
         };
         let deserved = if job.holds { ProofOutcome::Valid } else { ProofOutcome::Invalid };
         let outcome = failure.unwrap_or(deserved);
-        let expected: Vec<_> = job.waiting.iter().map(|id| (*id, self.expect(self.senders[id], &job.claim, outcome))).collect();
+        let expected: Vec<_> =
+            job.waiting.iter().map(|id| (*id, self.expect(self.senders[id], &job.claim, outcome))).collect();
         let effects = self.rig.checked(id, outcome);
         assert_eq!(verdicts(&effects), expected);
         self.observe(&effects);
