@@ -18,7 +18,7 @@ use actix::Message;
 use weir_protocols::relay::{JobId, ProofOutcome};
 use weir_rln::{ProofClaim, Verifier};
 
-use crate::{metrics::ProofMetrics, port::Port, workers::Workers};
+use crate::{metrics::ProofMetrics, port::Port, relay::Life, workers::Workers};
 
 /// Proofs that may wait: what the relay lets be in flight (`relay::Config::proof_units`). At 1.4 ms a
 /// proof the last one waits 1.4 s on one thread, well inside the 5 s the relay waits and the
@@ -28,6 +28,7 @@ pub(crate) const QUEUE: usize = 1024;
 /// Asks for one proof to be checked.
 #[derive(Debug)]
 pub(crate) struct CheckProof {
+    pub(crate) life: Life,
     pub(crate) id: JobId,
     pub(crate) claim: ProofClaim,
 }
@@ -36,6 +37,7 @@ pub(crate) struct CheckProof {
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct ProofChecked {
+    pub(crate) life: Life,
     pub(crate) id: JobId,
     pub(crate) outcome: ProofOutcome,
 }
@@ -49,13 +51,13 @@ pub(crate) fn start(
 ) -> io::Result<Port<CheckProof>> {
     let worker = || {
         let (verifier, outcomes, metrics) = (Arc::clone(verifier), outcomes.clone(), metrics.clone());
-        move |CheckProof { id, claim }: CheckProof| {
+        move |CheckProof { life, id, claim }: CheckProof| {
             let started = Instant::now();
             let outcome = outcome_of(|| verifier.verify(&claim));
             metrics.verification.observe(started.elapsed().as_secs_f64());
-            // The relay's mailbox has a place for every job of this queue; when the relay is being
-            // rebuilt it has forgotten the job.
-            drop(outcomes.tell(ProofChecked { id, outcome }));
+            // The relay's mailbox has a place for every job of this queue; a relay that was rebuilt
+            // has forgotten the job, and tells by its life that it is not one of its own.
+            drop(outcomes.tell(ProofChecked { life, id, outcome }));
         }
     };
     Ok(Workers::start("weir-verify", QUEUE, (0..threads.max(1)).map(|_| worker()).collect())?.port())

@@ -52,7 +52,7 @@ mod seed;
 mod tests;
 
 pub(crate) use messages::{CacheKey, ChangeContentTopics, ChangeTopics, DrainRelay, Publish, TakeMessages};
-pub(crate) use seed::{Memory, Parts, Seed};
+pub(crate) use seed::{Life, Memory, Parts, Seed};
 
 /// What the relay needs from the rest of the node.
 #[derive(Clone)]
@@ -91,6 +91,8 @@ pub(crate) struct RelayActor {
     /// The network's own names of the messages under way.
     gossip_ids: HashMap<GossipId, UnderWay>,
     next_gossip_id: u64,
+    /// Tells the jobs of this relay from those of the ones before, whose answers may still come.
+    life: Life,
     next_ticket: u64,
     waiting: HashMap<Ticket, Reply<Result<Published, PublishError>>>,
     /// What is known at once of an effect that was refused; empty between two steps.
@@ -113,13 +115,15 @@ impl RelayActor {
         metrics: RelayMetrics,
         lease: Lease,
     ) -> Self {
+        let life = memory.begin_life();
         Self {
             relay,
             cache,
             memory,
             gossip_ids: HashMap::new(),
             next_gossip_id: 0,
-            next_ticket: 0,
+            life,
+            next_ticket: life.first_ticket(),
             waiting: HashMap::new(),
             refused: VecDeque::new(),
             effects: Vec::new(),
@@ -214,7 +218,7 @@ impl RelayActor {
 impl RelayActor {
     fn check_proof(&mut self, id: JobId, claim: ProofClaim) {
         let Some(rln) = &self.ports.rln else { return };
-        if rln.check.tell(CheckProof { id, claim }).is_err() {
+        if rln.check.tell(CheckProof { life: self.life, id, claim }).is_err() {
             self.metrics.proofs_shed.inc();
             self.refused.push_back(Input::ProofChecked { id, outcome: ProofOutcome::Shed });
         }
@@ -392,7 +396,10 @@ impl Handler<GossipReceived> for RelayActor {
 impl Handler<ProofChecked> for RelayActor {
     type Result = ();
 
-    fn handle(&mut self, ProofChecked { id, outcome }: ProofChecked, ctx: &mut Self::Context) {
+    fn handle(&mut self, ProofChecked { life, id, outcome }: ProofChecked, ctx: &mut Self::Context) {
+        if life != self.life {
+            return;
+        }
         self.step(Input::ProofChecked { id, outcome }, ctx);
     }
 }

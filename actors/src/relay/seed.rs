@@ -51,8 +51,14 @@ pub(crate) struct Seed {
 #[derive(Clone, Default)]
 pub(crate) struct Memory(Arc<Mutex<Kept>>);
 
+/// Which of the relays of this process, one after the other. Each names its jobs from zero again, so
+/// the answer to a job of one that died must not pass for the answer to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Life(u64);
+
 #[derive(Default)]
 struct Kept {
+    lives: u64,
     topics: BTreeSet<PubsubTopic>,
     content_topics: BTreeSet<ContentTopic>,
     /// The latest nullifiers, at most [`RECENT`], oldest first.
@@ -96,7 +102,20 @@ fn restored_share(record: &NullifierRecord) -> Option<(Epoch, Nullifier, Share)>
     Some((Epoch::new(record.epoch), nullifier, share))
 }
 
+impl Life {
+    /// Where the tickets of this life begin, far above those of the lives before.
+    pub(super) const fn first_ticket(self) -> u64 {
+        self.0 << 40
+    }
+}
+
 impl Memory {
+    pub(super) fn begin_life(&self) -> Life {
+        let mut kept = self.kept();
+        kept.lives += 1;
+        Life(kept.lives)
+    }
+
     pub(super) fn joined(&self, topic: PubsubTopic) {
         self.kept().topics.insert(topic);
     }

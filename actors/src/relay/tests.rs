@@ -136,8 +136,8 @@ impl Rig {
     }
 
     async fn check_next(&mut self, outcome: ProofOutcome) {
-        let CheckProof { id, .. } = self.checks.next().await;
-        self.relay.tell(ProofChecked { id, outcome }).expect("taken");
+        let CheckProof { life, id, .. } = self.checks.next().await;
+        self.relay.tell(ProofChecked { life, id, outcome }).expect("taken");
     }
 
     async fn cached(&self, key: CacheKey) -> Option<Vec<WakuMessage>> {
@@ -420,6 +420,39 @@ async fn a_rebuilt_relay_knows_the_nullifiers_on_disk_and_those_not_yet_there() 
         assert_eq!(rig.verdict_on(id).await, Acceptance::Ignore, "{payload}");
     }
     assert!(rig.checks.drain().is_empty(), "a repetition costs no proof");
+}
+
+#[actix::test]
+async fn an_answer_meant_for_a_relay_that_died_decides_nothing_in_the_next() {
+    let mut rig = Rig::new(RLN).await;
+    rig.gossip(proven("good", 0));
+    let CheckProof { life, id, .. } = rig.checks.next().await;
+    rig.rebuilt().await;
+    rig.relay.tell(RootsChanged(vec![member().root])).expect("taken");
+    let forged = rig.gossip(proven("forged", 1));
+    rig.relay.tell(ProofChecked { life, id, outcome: ProofOutcome::Valid }).expect("taken");
+    rig.settle().await;
+    assert!(rig.verdicts.drain().is_empty(), "the forged proof was not checked yet");
+    rig.check_next(ProofOutcome::Invalid).await;
+    assert_eq!(rig.verdict_on(forged).await, Acceptance::Reject);
+}
+
+#[actix::test]
+async fn a_publish_is_not_answered_with_the_outcome_of_one_before_the_relay_died() {
+    let mut rig = Rig::new(PLAIN).await;
+    let relay = rig.relay.clone();
+    let asked = actix_rt::spawn(async move {
+        let question = |reply| Publish { topic: topic(3), message: plain("old"), reply };
+        relay.ask(Duration::from_secs(60), question).await
+    });
+    let Broadcast { ticket: old, .. } = rig.broadcasts.next().await;
+    rig.rebuilt().await;
+    assert_eq!(within(asked).await.expect("no panic"), Err(AskError::Down));
+    let asked = rig.publish(plain("new"));
+    let Broadcast { ticket, .. } = rig.broadcasts.next().await;
+    rig.relay.tell(Broadcasted { ticket: old, result: Ok(9) }).expect("taken");
+    rig.relay.tell(Broadcasted { ticket, result: Err(BroadcastError::QueuesFull) }).expect("taken");
+    assert_eq!(within(asked).await.expect("no panic"), Err(PublishError::Overloaded));
 }
 
 #[actix::test]
