@@ -31,7 +31,7 @@ mod tests;
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Asks for the ledger's news now, and for the roots whether or not there is any: who asks misses
-/// one.
+/// one. No answer means that the ledger could not be read.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct Poll;
@@ -114,8 +114,8 @@ impl MembershipActor {
         Ok(!events.is_empty())
     }
 
-    /// True when there was news, which is announced then.
-    fn poll(&mut self, ctx: &mut Context<Self>) -> bool {
+    /// Whether there was news, which is announced then; `None` when the ledger could not be followed.
+    fn poll(&mut self, ctx: &mut Context<Self>) -> Option<bool> {
         let followed = self.follow();
         match followed {
             Ok(news) => {
@@ -126,7 +126,7 @@ impl MembershipActor {
                     self.announce();
                     self.publish_standing();
                 }
-                news
+                Some(news)
             }
             Err(error) => {
                 self.failed(&error);
@@ -134,7 +134,7 @@ impl MembershipActor {
                     // The lease is not finished, so the guardian makes an actor that reads it all again.
                     ctx.stop();
                 }
-                false
+                None
             }
         }
     }
@@ -182,7 +182,7 @@ impl Handler<Poll> for MembershipActor {
     type Result = ();
 
     fn handle(&mut self, _: Poll, ctx: &mut Self::Context) {
-        if !self.poll(ctx) {
+        if self.poll(ctx) == Some(false) {
             self.announce();
         }
     }

@@ -27,7 +27,8 @@
 //!
 //! # Invariants
 //! - One [`Effect::Verdict`] for each [`Input::Gossip`], at the latest 7 s after it (2 s parked and
-//!   5 s in the proof pool), as long as [`Input::Tick`] comes when [`Relay::next_deadline`] says.
+//!   5 s in the proof pool), as long as [`Input::Tick`] comes when [`Relay::next_deadline`] says; also when the clock
+//!   is set back meanwhile.
 //! - One [`Effect::Answer`] for each [`Input::Publish`], at the latest [`PUBLISH_TIMEOUT`] after it.
 //!   What comes for a ticket after its answer is dropped: a late proof is not sent, and the message
 //!   id it took is lost, never used again.
@@ -38,6 +39,8 @@
 //! Everything a peer can make this machine hold is bounded: [`Config::proof_units`] for messages
 //! whose proof is being checked, [`Config::parked_units`] for messages that wait for a root. Of both
 //! a peer gets only a share, so that one cannot starve the others.
+
+use std::time::Duration;
 
 use weir_core::{Autosharding, ClusterId, PubsubTopic, Timestamp, limits::DEFAULT_MAX_MESSAGE_SIZE};
 use weir_rln::{Epoch, Nullifier, Share, Validator, ValidatorConfig};
@@ -109,6 +112,8 @@ pub struct Relay {
     quotas: PeerQuotas,
     limits: Limits,
     tickets: Tickets,
+    /// The latest time that was told.
+    now: Option<Timestamp>,
     draining: bool,
 }
 
@@ -170,6 +175,7 @@ impl Relay {
             quotas: PeerQuotas::new(config.ingress),
             limits,
             tickets: Tickets::new(config.max_publishes),
+            now: None,
             draining: false,
         }
     }
@@ -178,6 +184,7 @@ impl Relay {
     ///
     /// What is due is given up first, so an answer that comes with its deadline is late.
     pub fn handle(&mut self, input: Input, now: Timestamp, effects: &mut Vec<Effect>) {
+        self.follow_clock(now);
         self.expire(now, effects);
         match input {
             Input::Gossip(gossip) => self.gossip(gossip, now, effects),
@@ -255,6 +262,17 @@ impl Relay {
         match &self.limits {
             Limits::Unlimited(_) => 0,
             Limits::Rln(rln) => rln.nullifiers_remembered(),
+        }
+    }
+
+    /// Keeps what waits from waiting longer when the clock is set back.
+    fn follow_clock(&mut self, now: Timestamp) {
+        let step = self.now.replace(now).map_or(Duration::ZERO, |before| before.saturating_since(now));
+        if !step.is_zero() {
+            self.tickets.set_back(step);
+            if let Limits::Rln(rln) = &mut self.limits {
+                rln.set_back(step);
+            }
         }
     }
 

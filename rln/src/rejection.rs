@@ -19,7 +19,6 @@ use crate::{ClaimError, Epoch, Evidence, EvidenceError, MerkleRoot, ProofField};
 /// str>`).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, AsRefStr, IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
-#[non_exhaustive]
 pub enum Rejection {
     /// The message carries no proof.
     ///
@@ -93,7 +92,8 @@ pub enum Rejection {
     /// The root is not among the newest. The registry may be ahead of us: refresh and check again.
     ///
     /// # Peer scoring
-    /// Ignore: our view of the registry may lag behind the peer's.
+    /// Reject, as nwaku, when the registry was read again after the message came and does not have it.
+    /// Ignore as long as it was not: our view of it may lag behind the peer's.
     #[error("the proof's membership root {0} is not among the accepted ones")]
     UnknownRoot(MerkleRoot),
 

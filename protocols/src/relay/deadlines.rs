@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     ops::RangeBounds,
+    time::Duration,
 };
 
 use weir_core::Timestamp;
@@ -61,6 +62,12 @@ impl<K: Ord + Copy, V> Deadlines<K, V> {
     pub(super) fn pop_due(&mut self, now: Timestamp) -> Option<(K, V)> {
         let &(_, key) = self.due.first().filter(|(deadline, _)| *deadline <= now)?;
         Some((key, self.remove(key)?))
+    }
+
+    /// The clock was set back by `step`: what falls due does so that much earlier by it.
+    pub(super) fn set_back(&mut self, step: Duration) {
+        self.entries.values_mut().for_each(|(deadline, _)| *deadline = deadline.saturating_sub(step));
+        self.due = self.entries.iter().map(|(key, (deadline, _))| (*deadline, *key)).collect();
     }
 
     pub(super) fn next(&self) -> Option<Timestamp> {

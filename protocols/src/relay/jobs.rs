@@ -83,6 +83,11 @@ impl Jobs {
         Some(job)
     }
 
+    /// The clock was set back by `step`.
+    pub(super) fn set_back(&mut self, step: Duration) {
+        self.jobs.set_back(step);
+    }
+
     pub(super) fn next_deadline(&self) -> Option<Timestamp> {
         self.jobs.next()
     }

@@ -27,6 +27,8 @@ pub(super) struct Parked {
     entries: Deadlines<(MerkleRoot, u64), Pending>,
     room: FairShare,
     next_key: u64,
+    /// The ledger was read after the messages with a lower key came.
+    read_before: u64,
     refreshed_at: Option<Timestamp>,
     /// A message was parked after the last refresh.
     refresh_wanted: bool,
@@ -38,6 +40,7 @@ impl Parked {
             entries: Deadlines::new(),
             room: FairShare::new(capacity),
             next_key: 0,
+            read_before: 0,
             refreshed_at: None,
             refresh_wanted: false,
         }
@@ -71,6 +74,17 @@ impl Parked {
         due
     }
 
+    /// Roots were told: the ledger was read, and who still waits has waited for nothing there is.
+    pub(super) const fn ledger_was_read(&mut self) {
+        self.read_before = self.next_key;
+    }
+
+    /// The clock was set back by `step`.
+    pub(super) fn set_back(&mut self, step: Duration) {
+        self.entries.set_back(step);
+        self.refreshed_at = self.refreshed_at.map(|at| at.saturating_sub(step));
+    }
+
     /// The messages that waited for `root`, in order of arrival.
     pub(super) fn release(&mut self, root: MerkleRoot) -> Vec<Pending> {
         let keys = self.entries.keys_in((root, 0)..=(root, u64::MAX));
@@ -79,10 +93,11 @@ impl Parked {
         waited
     }
 
-    pub(super) fn pop_due(&mut self, now: Timestamp) -> Option<(MerkleRoot, Pending)> {
-        let ((root, _), pending) = self.entries.pop_due(now)?;
+    /// A message whose time is over, its root, and whether the ledger was read since it came.
+    pub(super) fn pop_due(&mut self, now: Timestamp) -> Option<(MerkleRoot, Pending, bool)> {
+        let ((root, key), pending) = self.entries.pop_due(now)?;
         self.give_back(&pending);
-        Some((root, pending))
+        Some((root, pending, key < self.read_before))
     }
 
     pub(super) fn next_deadline(&self) -> Option<Timestamp> {

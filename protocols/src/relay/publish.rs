@@ -50,6 +50,11 @@ impl Tickets {
         self.open.len()
     }
 
+    /// The clock was set back by `step`.
+    pub(super) fn set_back(&mut self, step: Duration) {
+        self.open.set_back(step);
+    }
+
     pub(super) fn next_deadline(&self) -> Option<Timestamp> {
         self.open.next()
     }

@@ -188,21 +188,17 @@ pub enum IgnoreReason {
     /// # Peer scoring
     /// Ignore: our clock jumped, or theirs did.
     EpochForgotten,
-    /// No root is known yet, so no proof can be judged.
+    /// The root is not known, and the ledger was not read since the message came: not at all yet, or it
+    /// cannot be read now.
     ///
     /// # Peer scoring
-    /// Ignore: we have not read the ledger.
+    /// Ignore: the peer may have read what we have not.
     Synchronizing,
     /// The node is stopping.
     ///
     /// # Peer scoring
     /// Ignore: our choice.
     Stopping,
-    /// A rule of `weir-rln` that has no place here yet.
-    ///
-    /// # Peer scoring
-    /// Ignore: until someone says whose fault it is.
-    Unlisted,
 }
 
 impl Verdict {
@@ -242,11 +238,10 @@ impl From<&Rejection> for Verdict {
             R::ForeignIdentifier => Self::Ignore(IgnoreReason::ForeignIdentifier),
             R::EpochForgotten(_) => Self::Ignore(IgnoreReason::EpochForgotten),
             R::DuplicateSignal => Self::Ignore(IgnoreReason::Duplicate),
-            R::BreachedNullifier => Self::Ignore(IgnoreReason::BreachedNullifier),
+            // The second never comes of gossip.
+            R::BreachedNullifier | R::OwnMessageIdReused(_) => Self::Ignore(IgnoreReason::BreachedNullifier),
             R::InconsistentShares(_) => Self::Ignore(IgnoreReason::InconsistentShares),
             R::LogFull(_) => Self::Ignore(IgnoreReason::LogFull),
-            // `OwnMessageIdReused` never comes of gossip.
-            _ => Self::Ignore(IgnoreReason::Unlisted),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! From a well-formed message to an accepted one: the rate limit, and what follows from it.
 
+use std::time::Duration;
+
 use weir_core::{PeerId, Timestamp};
 use weir_rln::{Epoch, MerkleRoot, Rejection, Validator, ValidatorConfig};
 
@@ -45,7 +47,7 @@ pub(super) enum Decline {
     VerifierFailed,
     /// The verifier's answer did not come in time.
     TimedOut,
-    /// No root is known, so none can be unknown.
+    /// No root is known, or the ledger was not read since the message came, so its root may well be there.
     Synchronizing,
 }
 
@@ -86,11 +88,17 @@ impl RateLimit {
         self.validator.nullifiers_remembered()
     }
 
-    /// What a root that did not turn up says about the message.
-    fn unknown(&self, root: MerkleRoot) -> Decline {
+    /// The clock was set back by `step`.
+    pub(super) fn set_back(&mut self, step: Duration) {
+        self.jobs.set_back(step);
+        self.parked.set_back(step);
+    }
+
+    /// What a root that did not turn up says about the message: nothing, unless the ledger was read.
+    fn unknown(&self, root: MerkleRoot, was_read: bool) -> Decline {
         match self.validator.current_root() {
-            None => Decline::Synchronizing,
-            Some(_) => Decline::Rule(Rejection::UnknownRoot(root)),
+            Some(_) if was_read => Decline::Rule(Rejection::UnknownRoot(root)),
+            _ => Decline::Synchronizing,
         }
     }
 }
@@ -160,6 +168,7 @@ impl Relay {
         let Limits::Rln(rln) = &mut self.limits else { return };
         roots.iter().for_each(|root| rln.validator.push_root(*root));
         let released: Vec<_> = roots.iter().flat_map(|root| rln.parked.release(*root)).collect();
+        rln.parked.ledger_was_read();
         for pending in released {
             self.screen(pending, OnUnknownRoot::Decline, now, effects);
         }
@@ -176,9 +185,9 @@ impl Relay {
             }
         }
         while let Limits::Rln(rln) = &mut self.limits
-            && let Some((root, pending)) = rln.parked.pop_due(now)
+            && let Some((root, pending, was_read)) = rln.parked.pop_due(now)
         {
-            let decline = rln.unknown(root);
+            let decline = rln.unknown(root, was_read);
             self.decline(pending.claimant, decline, effects);
         }
     }

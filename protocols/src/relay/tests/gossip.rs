@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use strum::VariantArray;
 use weir_core::{ProofField, RateLimitProof};
-use weir_rln::{Epoch, Rejection};
+use weir_rln::Epoch;
 
 use super::*;
 use crate::ingress::Rate;
@@ -35,6 +35,7 @@ const REJECTS: [(RejectReason, fn() -> Verdict); 11] = [
     (R::UnknownRoot, || {
         let mut rig = Rig::rate_limited();
         rig.gossip(with_proof(proven("m", 0), |proof| proof.merkle_root = other_root(2).to_bytes()));
+        rig.give(Input::Roots(vec![member().root]));
         verdict(&rig.pass(2000))
     }),
     (R::InvalidProof, || judged(ProofOutcome::Invalid)),
@@ -45,7 +46,7 @@ const REJECTS: [(RejectReason, fn() -> Verdict); 11] = [
     }),
 ];
 
-const IGNORES: [(IgnoreReason, fn() -> Verdict); 21] = [
+const IGNORES: [(IgnoreReason, fn() -> Verdict); 20] = [
     (I::RateLimited, || {
         let mut rig = Rig::new(one_message_a_second(8));
         rig.gossip(plain("first"));
@@ -138,7 +139,6 @@ const IGNORES: [(IgnoreReason, fn() -> Verdict); 21] = [
         rig.drain();
         verdict(&rig.gossip(plain("m")))
     }),
-    (I::Unlisted, || Verdict::from(&Rejection::OwnMessageIdReused(Epoch::new(0)))),
     (I::Duplicate, || {
         // The same signal under another shell: meta is not part of it.
         let mut rig = Rig::rate_limited();

@@ -3,6 +3,23 @@
 use super::*;
 
 #[test]
+fn a_clock_that_is_set_back_delays_no_verdict_and_no_answer() {
+    let set_back = NOON.saturating_sub(std::time::Duration::from_secs(3600));
+    let mut rig = Rig::rate_limited();
+    rig.gossip(proven("checked", 0));
+    rig.gossip(Member::new(7, 10).unproven(plain("parked"), epoch_length(), MessageId(0)));
+    let (ticket, _) = rig.publish(plain("published"));
+    rig.now = set_back;
+    assert!(rig.give(Input::Tick).iter().all(|effect| matches!(effect, Effect::RefreshRoots)));
+    assert!(verdicts(&rig.pass(1999)).is_empty());
+    assert_eq!(verdict(&rig.pass(1)), Verdict::Ignore(IgnoreReason::Synchronizing));
+    assert!(verdicts(&rig.pass(2999)).is_empty());
+    let effects = rig.pass(1);
+    assert_eq!(verdict(&effects), Verdict::Ignore(IgnoreReason::ProofTimedOut));
+    assert_eq!(answers(&effects), [(ticket, Err(PublishError::Timeout))]);
+}
+
+#[test]
 fn copies_of_a_message_under_way_share_its_verification_and_one_is_accepted() {
     let mut rig = Rig::rate_limited();
     let (id, _) = job(&rig.gossip_from(1, proven("m", 0)));

@@ -27,10 +27,22 @@ fn a_new_members_message_waits_for_its_root_and_is_then_checked() {
 fn a_root_that_never_comes_is_rejected_after_two_seconds() {
     let mut rig = behind();
     rig.gossip(proven("m", 0));
+    rig.give(Input::Roots(vec![other_root(99)]));
     assert!(verdicts(&rig.pass(1999)).is_empty());
     assert_eq!(verdict(&rig.pass(1)), Verdict::Reject(RejectReason::UnknownRoot));
     assert!(rig.relay.is_idle());
     assert!(rig.give(Input::Roots(vec![member().root])).is_empty());
+}
+
+#[test]
+fn a_root_is_held_against_nobody_while_the_ledger_cannot_be_read() {
+    let mut rig = behind();
+    rig.gossip(proven("before", 0));
+    rig.give(Input::Roots(vec![other_root(99)]));
+    rig.gossip(proven("after", 1));
+    let verdicts: Vec<_> = verdicts(&rig.pass(2000)).into_iter().map(|(_, verdict)| verdict).collect();
+    let unread = Verdict::Ignore(IgnoreReason::Synchronizing);
+    assert_eq!(verdicts, [Verdict::Reject(RejectReason::UnknownRoot), unread]);
 }
 
 #[test]
