@@ -48,6 +48,11 @@ impl ActorLabel {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct VersionLabel {
+    version: Word,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct VerdictLabel {
     verdict: Word,
     reason: Word,
@@ -136,6 +141,9 @@ impl Metrics {
     pub(crate) fn register(registry: &mut Registry) -> Self {
         let faults = Family::default();
         registry.register("weir_actor_faults", "Actors that ended and were rebuilt", faults.clone());
+        let version = Family::<VersionLabel, Gauge>::default();
+        version.get_or_create(&VersionLabel { version: Word(env!("CARGO_PKG_VERSION")) }).set(1);
+        registry.register("waku_version", "1, with the node's version as label", version);
         Self {
             network: NetworkMetrics::register(registry),
             relay: RelayMetrics::register(registry),

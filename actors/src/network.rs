@@ -155,6 +155,8 @@ pub struct Meshes {
     pub topics: Vec<TopicPeers>,
     /// The addresses the node listens on, each ending in `/p2p/<id>`.
     pub listen_addresses: Vec<String>,
+    /// The addresses others are told, in the same form: those above when none are set.
+    pub announced_addresses: Vec<String>,
 }
 
 /// Peers of one topic.
@@ -298,7 +300,11 @@ impl NetworkActor {
                 mesh: self.network.mesh_peers(topic),
             })
             .collect();
-        Meshes { topics, listen_addresses: self.network.listen_addresses() }
+        Meshes {
+            topics,
+            listen_addresses: self.network.listen_addresses(),
+            announced_addresses: self.network.announced_addresses(),
+        }
     }
 
     fn closed(&mut self, ctx: &mut Context<Self>) {

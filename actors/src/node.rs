@@ -260,10 +260,12 @@ impl Node {
             listening,
         };
         let listens = !network.listen.is_empty();
-        let first =
-            Network::new(network.clone(), registry).map_err(|error| StartError::Actor(error.into()))?;
+        let net_metrics = weir_net::Metrics::register(registry);
+        let first = Network::with_metrics(network.clone(), net_metrics.clone(), registry)
+            .map_err(|error| StartError::Actor(error.into()))?;
         let (peer_id, max_connections) = (first.local_peer(), network.max_connections);
-        start_network(places.network, &front, &notices, first, network, ports, &metrics).await?;
+        start_network(places.network, &front, &notices, (first, net_metrics), network, ports, &metrics)
+            .await?;
 
         let peer_config = peer_config(peer_id.clone(), cluster, max_connections);
         let ports = peers::Ports {
@@ -383,7 +385,7 @@ async fn start_network(
     place: Vacancy<NetworkActor>,
     arbiter: &ArbiterHandle,
     notices: &mpsc::Sender<Fault>,
-    first: Network,
+    (first, net_metrics): (Network, weir_net::Metrics),
     config: weir_net::Config,
     ports: network::Ports,
     metrics: &Metrics,
@@ -393,12 +395,12 @@ async fn start_network(
     let factory = move |lease| {
         let network = match first.take() {
             Some(network) => network,
-            // The instruments of the first swarm stay the registered ones; a rebuilt swarm counts
-            // into a registry that nobody reads.
+            // gossipsub makes its own instruments anew, and those of the first swarm stay the
+            // registered ones; so what it counts under its own names stands still from here on.
             None => {
                 let listen = network::same_ports(&config.listen, &ports.listening.borrow());
                 let again = weir_net::Config { listen, ..config.clone() };
-                Network::new(again, &mut Registry::default())?
+                Network::with_metrics(again, net_metrics.clone(), &mut Registry::default())?
             }
         };
         Ok(NetworkActor::new(network, config.cluster, ports.clone(), metrics.clone(), lease))

@@ -52,6 +52,13 @@ pub(crate) fn parse_listen(text: &str) -> Result<Multiaddr, AddressError> {
     }
 }
 
+/// Whether a text is an address under which a node can be known to others, without its peer id.
+pub fn can_be_announced(text: &str) -> bool {
+    parse_multiaddr(text).is_ok_and(|address| {
+        !address.is_empty() && !address.iter().any(|part| matches!(part, Protocol::P2p(_)))
+    })
+}
+
 /// Reads an address under which the node is known to others, with or without its peer id.
 pub(crate) fn parse_multiaddr(text: &str) -> Result<Multiaddr, AddressError> {
     if text.len() > MAX_LENGTH {
@@ -127,6 +134,16 @@ mod tests {
         assert!(parse_listen("/ip6/::/tcp/60000").is_ok());
         for text in [&format!("/ip4/0.0.0.0/tcp/0/p2p/{PEER}"), "/dns4/a.example/tcp/1", "/ip4/0.0.0.0"] {
             assert_eq!(parse_listen(text), Err(AddressError::NotTcp(text.to_owned())));
+        }
+    }
+
+    #[test]
+    fn whole_multiaddrs_without_an_id_can_be_announced() {
+        for text in ["/dns4/a.example/tcp/443/wss", "/ip4/192.0.2.1/udp/1/quic-v1"] {
+            assert!(can_be_announced(text), "{text}");
+        }
+        for text in ["", "/", "example.org", "/example/org", &format!("/ip4/192.0.2.1/tcp/1/p2p/{PEER}")] {
+            assert!(!can_be_announced(text), "{text}");
         }
     }
 

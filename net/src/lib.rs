@@ -42,4 +42,5 @@ pub use event::{
     Acceptance, DialFailure, Direction, DisconnectReason, Event, GossipId, Identity, InboundGossip,
     MetadataError,
 };
+pub use metrics::Metrics;
 pub use network::{Network, Published};

@@ -7,18 +7,37 @@ use prometheus_client::{
     registry::Registry,
 };
 use weir_core::PubsubTopic;
+use weir_wire::protocol_id;
 
 use crate::{Acceptance, Direction, PublishError};
 
-/// Instruments under `weir_net_`; gossipsub's own are under `libp2p_gossipsub_`.
-#[derive(Debug, Default)]
-pub(crate) struct Metrics {
+/// Protocols whose peers are counted. A peer may name any others; those make no series.
+const COUNTED_PROTOCOLS: [&str; 7] = [
+    protocol_id::RELAY,
+    protocol_id::METADATA,
+    protocol_id::STORE_QUERY,
+    protocol_id::FILTER_SUBSCRIBE,
+    protocol_id::FILTER_PUSH,
+    protocol_id::LIGHTPUSH,
+    protocol_id::PEER_EXCHANGE,
+];
+
+/// Instruments under `weir_net_`, and nwaku's names for connected peers.
+///
+/// Clones share the instruments, so that one set serves a network and those that take its place
+/// ([`crate::Network::with_metrics`]).
+#[derive(Debug, Clone, Default)]
+pub struct Metrics {
     gossip: Family<Outcome, Counter>,
     verdicts: Family<Outcome, Counter>,
     published: Family<Outcome, Counter>,
     metadata: Family<DirectedOutcome, Counter>,
     topic_bytes: Family<Shard, Counter>,
     connections: Family<Directed, Gauge>,
+    /// nwaku's `waku_connected_peers`.
+    protocol_peers: Family<DirectedProtocol, Gauge>,
+    /// nim-libp2p's `libp2p_peers`.
+    peers: Gauge,
     /// Moves when a dial is begun.
     pub(crate) dials: Counter,
     /// Moves when a dial ends without a connection.
@@ -60,6 +79,12 @@ struct Directed {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DirectedProtocol {
+    direction: &'static str,
+    protocol: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct DirectedOutcome {
     direction: &'static str,
     outcome: &'static str,
@@ -73,8 +98,15 @@ struct Shard {
 }
 
 impl Metrics {
-    pub(crate) fn register(registry: &mut Registry) -> Self {
+    /// Makes the instruments and registers them.
+    pub fn register(registry: &mut Registry) -> Self {
         let all = Self::default();
+        registry.register("libp2p_peers", "Connected peers", all.peers.clone());
+        registry.register(
+            "waku_connected_peers",
+            "Connected peers by direction and protocol",
+            all.protocol_peers.clone(),
+        );
         let net = registry.sub_registry_with_prefix("weir_net");
         net.register("gossip_received", "Messages taken in from peers", all.gossip.clone());
         net.register("verdicts", "Verdicts on messages of peers", all.verdicts.clone());
@@ -89,7 +121,20 @@ impl Metrics {
         net.register("too_slow", "Peers disconnected with a full queue", all.too_slow.clone());
         net.register("messages_lost", "Messages that did not reach a peer", all.lost.clone());
         net.register("queued_messages", "Messages that may be queued for peers", all.queued.clone());
+        all.start();
         all
+    }
+
+    /// Sets what a network that has just started has: no peer, nothing queued. Counters go on.
+    pub(crate) fn start(&self) {
+        self.peers.set(0);
+        self.queued.set(0);
+        for direction in [Direction::Inbound, Direction::Outbound] {
+            self.connections.get_or_create(&Directed { direction: label(direction) }).set(0);
+            for protocol in COUNTED_PROTOCOLS {
+                self.protocol_gauge(direction, protocol, |gauge| _ = gauge.set(0));
+            }
+        }
     }
 
     /// Moves once per message that gossipsub took in.
@@ -138,11 +183,38 @@ impl Metrics {
     /// Moves when a peer is connected.
     pub(crate) fn connected(&self, direction: Direction) {
         self.connections.get_or_create(&Directed { direction: label(direction) }).inc();
+        self.peers.inc();
     }
 
-    /// Moves when a peer is not connected any more.
-    pub(crate) fn disconnected(&self, direction: Direction) {
+    /// Moves when a peer that speaks `protocols` is not connected any more.
+    pub(crate) fn disconnected(&self, direction: Direction, protocols: &[&'static str]) {
         self.connections.get_or_create(&Directed { direction: label(direction) }).dec();
+        self.peers.dec();
+        for protocol in protocols {
+            self.protocol_gauge(direction, protocol, |gauge| _ = gauge.dec());
+        }
+    }
+
+    /// Moves when a peer tells what it speaks: from `before`, which is replaced by what of `now` is
+    /// counted.
+    pub(crate) fn identified(&self, direction: Direction, before: &mut Vec<&'static str>, now: &[String]) {
+        let now: Vec<_> =
+            COUNTED_PROTOCOLS.into_iter().filter(|known| now.iter().any(|told| told == known)).collect();
+        for protocol in std::mem::replace(before, now.clone()) {
+            self.protocol_gauge(direction, protocol, |gauge| _ = gauge.dec());
+        }
+        for protocol in now {
+            self.protocol_gauge(direction, protocol, |gauge| _ = gauge.inc());
+        }
+    }
+
+    fn protocol_gauge(&self, direction: Direction, protocol: &'static str, change: impl FnOnce(&Gauge)) {
+        // nwaku's words for the directions.
+        let direction = match direction {
+            Direction::Inbound => "In",
+            Direction::Outbound => "Out",
+        };
+        change(&self.protocol_peers.get_or_create(&DirectedProtocol { direction, protocol }));
     }
 
     /// Moves when a metadata exchange ends.

@@ -93,6 +93,14 @@ impl Network {
         self.swarm.listeners().map(|address| self.own_address(address)).collect()
     }
 
+    /// Where others are told to find the node: the addresses given to announce, or else those it
+    /// listens on. Each ends in `/p2p/<own id>`.
+    pub fn announced_addresses(&self) -> Vec<String> {
+        let announced: Vec<_> =
+            self.swarm.external_addresses().map(|address| self.own_address(address)).collect();
+        if announced.is_empty() { self.listen_addresses() } else { announced }
+    }
+
     /// Joins a topic. `false` when it was joined before.
     pub fn subscribe(&mut self, topic: PubsubTopic) -> Result<bool, SubscribeError> {
         let name = gossip_topic(topic);

@@ -60,6 +60,12 @@ async fn start(arbiters: &Arbiters, settings: Settings) -> Node {
     Node::start(arbiters, settings, &mut Registry::default()).await.expect("starts")
 }
 
+fn lines(registry: &Registry) -> Vec<String> {
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, registry).expect("text");
+    text.lines().map(str::to_owned).collect()
+}
+
 /// Two nodes that know of each other's subscription; the second dials the first.
 async fn pair(
     arbiters: &Arbiters,
@@ -154,6 +160,29 @@ fn a_node_whose_actors_panic_goes_on_relaying() {
         relays(&second, &first, "after the network's fault").await;
 
         assert!(tokio::time::timeout(Duration::ZERO, first.given_up()).await.is_err(), "two faults are few");
+        for node in [first, second] {
+            assert_eq!(node.drain(PATIENCE).await, Ok(()));
+        }
+    });
+}
+
+#[test]
+fn a_network_that_was_rebuilt_counts_where_the_one_before_did() {
+    run(async |arbiters, folder| {
+        let mut registry = Registry::default();
+        let settings = unlimited(folder, 1, vec![]);
+        let first = Node::start(&arbiters, settings, &mut registry).await.expect("starts");
+        let second = start(&arbiters, unlimited(folder, 2, vec![address_of(&first).await])).await;
+        let shows = async |line: &str| {
+            until(async || lines(&registry).iter().any(|known| known == line).then_some(())).await;
+        };
+        let answered = "weir_net_metadata_total{direction=\"in\",outcome=\"answered\"}";
+        shows(&format!("{answered} 1")).await;
+        first.network.tell(Crash).expect("taken");
+        shows("libp2p_peers 0").await;
+        // The second dials again, since the first is its static node.
+        shows("libp2p_peers 1").await;
+        shows(&format!("{answered} 2")).await;
         for node in [first, second] {
             assert_eq!(node.drain(PATIENCE).await, Ok(()));
         }

@@ -23,6 +23,8 @@ pub(super) struct Connection {
     pub(super) direction: Direction,
     /// Its score is below the publish threshold.
     pub(super) muted: bool,
+    /// What it speaks, of the protocols that are counted.
+    protocols: Vec<&'static str>,
     failed_pings: u32,
     /// Why this node closes the connection, if it does.
     closing: Option<DisconnectReason>,
@@ -89,8 +91,14 @@ impl Network {
             return;
         }
         let id = peer_id(&peer);
-        let connection =
-            Connection { id: id.clone(), direction, muted: false, failed_pings: 0, closing: None };
+        let connection = Connection {
+            id: id.clone(),
+            direction,
+            muted: false,
+            protocols: Vec::new(),
+            failed_pings: 0,
+            closing: None,
+        };
         self.connections.insert(peer, connection);
         self.backlog.connected(peer);
         self.metrics.connected(direction);
@@ -120,7 +128,7 @@ impl Network {
             peers.remove(&peer);
             !peers.is_empty()
         });
-        self.metrics.disconnected(connection.direction);
+        self.metrics.disconnected(connection.direction, &connection.protocols);
         let reason = connection
             .closing
             .or_else(|| cause.map(DisconnectReason::Broken))
@@ -150,6 +158,9 @@ impl Network {
             addresses: info.listen_addrs.iter().filter_map(dialable).take(MAX_IDENTIFIED_ADDRESSES).collect(),
             observed: info.observed_addr.to_string(),
         };
+        if let Some(connection) = self.connections.get_mut(&peer) {
+            self.metrics.identified(connection.direction, &mut connection.protocols, &identity.protocols);
+        }
         self.events.push_back(Event::Identified { peer: peer_id(&peer), identity });
     }
 

@@ -130,7 +130,9 @@ impl Network {
 
     fn on_subscription(&mut self, peer: Libp2pPeerId, topic: &gossipsub::TopicHash, subscribed: bool) {
         let Some(topic) = pubsub_topic(topic) else { return };
-        let id = self.core_id(&peer);
+        // gossipsub may tell of a peer that has gone in the meantime, and nothing would take it out again.
+        let Some(connection) = self.connections.get(&peer) else { return };
+        let id = connection.id.clone();
         if subscribed {
             self.subscribers.entry(topic).or_default().insert(peer);
             self.events.push_back(Event::Subscribed { peer: id, topic });
@@ -140,5 +142,24 @@ impl Network {
             }
             self.events.push_back(Event::Unsubscribed { peer: id, topic });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prometheus_client::registry::Registry;
+    use weir_core::ShardId;
+
+    use super::*;
+    use crate::Config;
+
+    #[tokio::test]
+    async fn a_subscription_that_is_told_after_its_peer_has_gone_counts_for_nothing() {
+        let config = Config::new([1; 32].into(), ClusterId(66));
+        let mut network = Network::new(config, &mut Registry::default()).expect("starts");
+        let topic = PubsubTopic::new(ClusterId(66), ShardId(3)).expect("a shard");
+        network.on_subscription(Libp2pPeerId::random(), &gossip_topic(topic).hash(), true);
+        assert_eq!(network.topic_peers(topic), []);
+        assert!(network.events.is_empty(), "{:?}", network.events);
     }
 }

@@ -31,7 +31,21 @@ const EVENTS_PER_CONNECTION: usize = 16;
 
 impl Network {
     /// Listens and is ready to be polled. Has to be called inside a tokio runtime.
+    ///
+    /// What it counts, and what gossipsub counts under `libp2p_gossipsub_`, goes to `registry`.
     pub fn new(config: Config, registry: &mut Registry) -> Result<Self, StartError> {
+        let metrics = Metrics::register(registry);
+        Self::with_metrics(config, metrics, registry)
+    }
+
+    /// As [`Network::new`], with instruments that are registered already: those of the network whose
+    /// place this one takes. gossipsub's own go to `registry`, which has to be another one then, as
+    /// they would be there twice.
+    pub fn with_metrics(
+        config: Config,
+        metrics: Metrics,
+        registry: &mut Registry,
+    ) -> Result<Self, StartError> {
         let key = keypair(&config)?;
         let listen = config.listen.iter().map(|text| parse_listen(text)).collect::<Result<Vec<_>, _>>()?;
         let announce =
@@ -61,6 +75,7 @@ impl Network {
         let mut heartbeat = interval(HEARTBEAT);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
 
+        metrics.start();
         Ok(Self {
             swarm,
             cluster: config.cluster,
@@ -76,7 +91,7 @@ impl Network {
             heartbeat,
             phase: Phase::Open,
             events: VecDeque::new(),
-            metrics: Metrics::register(registry),
+            metrics,
         })
     }
 }

@@ -170,3 +170,14 @@ async fn nodes_that_dial_each_other_at_once_end_up_connected_and_in_each_others_
     nodes[0].publish(topic(), encoded(1, 10)).expect("published");
     drive(&mut nodes, |_, _, event| matches!(event, Event::Gossip(_)).then_some(())).await;
 }
+
+#[tokio::test]
+async fn others_are_told_the_addresses_to_announce_in_place_of_those_listened_on() {
+    let mut behind_nat = config(0);
+    behind_nat.announce = vec!["/dns4/node.example.org/tcp/443".to_owned()];
+    let mut nodes = vec![start(behind_nat).expect("starts"), start(config(1)).expect("starts")];
+    until(&mut nodes, |nodes| nodes.iter().all(|node| !node.listen_addresses().is_empty())).await;
+    let announced = format!("/dns4/node.example.org/tcp/443/p2p/{}", nodes[0].local_peer());
+    assert_eq!(nodes[0].announced_addresses(), [announced]);
+    assert_eq!(nodes[1].announced_addresses(), nodes[1].listen_addresses());
+}
