@@ -6,6 +6,7 @@
 //! second time the membership is found and noted.
 
 use std::{
+    borrow::Cow,
     ffi::OsString,
     fs::{self, File},
     io,
@@ -38,9 +39,18 @@ pub(crate) fn unregistered_credential(identity: Identity) -> Credential {
     }
 }
 
-/// Where the quota of a keystore's identity is kept: beside it, whichever node uses it.
+/// Where the quota of a keystore's identity is kept: beside it, whichever node uses it. A symbolic link
+/// is followed, or each link to a keystore would count its message ids anew.
 pub(crate) fn quota_path(keystore: &Path) -> PathBuf {
-    with_suffix(keystore, ".quota")
+    with_suffix(&followed(keystore), ".quota")
+}
+
+/// The keystore itself, where `path` is a link to it.
+fn followed(path: &Path) -> Cow<'_, Path> {
+    match path.canonicalize() {
+        Ok(real) if path.is_symlink() => Cow::Owned(real),
+        _ => Cow::Borrowed(path),
+    }
 }
 
 /// Makes an identity and a keystore for it.
@@ -112,6 +122,7 @@ fn is_noted(credential: &Credential, registered: &Credential) -> bool {
 /// place until the new one is on disk.
 fn rewrite(path: &Path, credential: &Credential, password: &str) -> Result<(), RlnError> {
     let unrecorded = |source| RlnError::Unrecorded { path: path.to_owned(), source };
+    let path = &*followed(path);
     let next = with_suffix(path, ".new");
     // What an interrupted register left is a copy of what follows.
     match fs::remove_file(&next) {
@@ -142,4 +153,22 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 fn make_folder_of(path: &Path) -> Result<(), RlnError> {
     folders::make_folder_of(path)
         .map_err(|source| RlnError::Folder { path: folder_of(path).to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn a_keystore_reached_through_a_link_has_the_quota_file_of_the_keystore() {
+        let temp = tempfile::tempdir().expect("temp dir");
+        let real = temp.path().canonicalize().expect("there").join("keystore.json");
+        let link = temp.path().join("link.json");
+        assert_eq!(quota_path(&real), real.with_file_name("keystore.json.quota"), "before it is made, too");
+        fs::write(&real, "{}").expect("written");
+        symlink(&real, &link).expect("linked");
+        assert_eq!(quota_path(&link), quota_path(&real));
+    }
 }
