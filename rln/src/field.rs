@@ -1,6 +1,6 @@
 //! Field elements as bytes and text, and the newtypes that give each its meaning.
 
-use ark_ff::{BigInteger, PrimeField};
+use ark_ff::PrimeField;
 use weir_circuits::Fr;
 use weir_core::HexError;
 
@@ -34,7 +34,10 @@ pub(crate) fn field_from_bytes(bytes: &[u8; 32]) -> Result<Fr, NotCanonical> {
 /// Writes 32 little-endian bytes.
 pub(crate) fn field_to_bytes(value: &Fr) -> [u8; 32] {
     let mut bytes = [0; 32];
-    bytes.copy_from_slice(&value.into_bigint().to_bytes_le());
+    // No heap in between: some of these are secrets, and only what is returned gets erased.
+    for (chunk, limb) in bytes.as_chunks_mut::<8>().0.iter_mut().zip(value.into_bigint().0) {
+        *chunk = limb.to_le_bytes();
+    }
     bytes
 }
 
@@ -91,7 +94,7 @@ pub(crate) use field_value;
 
 #[cfg(test)]
 mod tests {
-    use ark_ff::{AdditiveGroup, Field};
+    use ark_ff::{AdditiveGroup, BigInteger, Field};
 
     use super::*;
     use crate::Nullifier;
