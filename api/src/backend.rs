@@ -90,8 +90,9 @@ pub trait Backend: Clone + Send + Sync + 'static {
     /// What is left of this epoch's messages; `None` without a membership.
     fn quota(&self) -> impl Future<Output = Result<Option<QuotaReport>, Unavailable>> + Send;
 
-    /// How many breaches of the rate limit the node has proof of; `None` when it does not look.
-    fn evidence_count(&self) -> impl Future<Output = Result<Option<u64>, Unavailable>> + Send;
+    /// The breaches of the rate limit the node has proof of, the `newest` of them one by one; `None`
+    /// when it does not look. An error says why they cannot be read.
+    fn evidence(&self, newest: usize) -> impl Future<Output = Result<Option<EvidenceReport>, String>> + Send;
 
     /// Sets the log level: one of `TRACE`, `DEBUG`, `INFO`, `NOTICE`, `WARN`, `ERROR`, `FATAL`.
     /// An error says why the level cannot be changed.
@@ -182,6 +183,26 @@ pub struct NodeInfo {
     pub enr_uri: String,
     /// The node's peer id.
     pub peer_id: PeerId,
+}
+
+/// The breaches of the rate limit that were seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EvidenceReport {
+    /// How many there are.
+    pub count: u64,
+    /// The newest, the latest first.
+    pub newest: Vec<Breach>,
+}
+
+/// Who broke the rate limit, and when. The secret it gave away stays with the node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Breach {
+    /// The member's identity commitment, 64 hex digits, little-endian.
+    pub commitment: String,
+    /// The epoch's number.
+    pub epoch: u64,
+    /// When its second message came.
+    pub seen_at: Timestamp,
 }
 
 /// What is left of this epoch's messages.

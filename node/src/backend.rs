@@ -11,8 +11,8 @@ use weir_actors::{
     supervision::AskError,
 };
 use weir_api::backend::{
-    Backend, ConnectError, HealthError, MessagesError, NodeInfo, PublishAutoError, QuotaReport,
-    SubscribeError, Unavailable,
+    Backend, ConnectError, EvidenceReport, HealthError, MessagesError, NodeInfo, PublishAutoError,
+    QuotaReport, SubscribeError, Unavailable,
 };
 use weir_core::{ContentTopic, PeerId, PubsubTopic, ShardId, Timestamp, WakuMessage};
 use weir_protocols::{
@@ -38,11 +38,11 @@ pub(crate) struct NodeBackend {
 struct Running {
     handles: NodeHandles,
     peer_id: PeerId,
-    evidence: EvidenceCount,
+    evidence: ReadEvidence,
 }
 
-/// Tells how many breaches are on record.
-pub(crate) type EvidenceCount = Box<dyn Fn() -> Option<u64> + Send + Sync>;
+/// Reads what breaches are on record, so many of the newest one by one; none when nobody looks.
+pub(crate) type ReadEvidence = Box<dyn Fn(usize) -> Result<Option<EvidenceReport>, String> + Send + Sync>;
 
 impl NodeBackend {
     pub(crate) fn new(clock: Clock) -> Self {
@@ -50,7 +50,7 @@ impl NodeBackend {
     }
 
     /// Opens the API; the second call has no effect.
-    pub(crate) fn set_running(&self, handles: NodeHandles, peer_id: PeerId, evidence: EvidenceCount) {
+    pub(crate) fn set_running(&self, handles: NodeHandles, peer_id: PeerId, evidence: ReadEvidence) {
         drop(self.running.set(Running { handles, peer_id, evidence }));
     }
 
@@ -156,7 +156,8 @@ impl Backend for NodeBackend {
 
     async fn info(&self) -> Result<NodeInfo, Unavailable> {
         let running = self.running()?;
-        let listen_addresses = running.handles.peers.meshes().await.map_err(unavailable)?.listen_addresses;
+        // As nwaku: what others are told, under the name of what is listened on.
+        let listen_addresses = running.handles.peers.meshes().await.map_err(unavailable)?.announced_addresses;
         // There is no ENR before there is discovery.
         Ok(NodeInfo { listen_addresses, enr_uri: String::new(), peer_id: running.peer_id.clone() })
     }
@@ -196,8 +197,8 @@ impl Backend for NodeBackend {
         }))
     }
 
-    async fn evidence_count(&self) -> Result<Option<u64>, Unavailable> {
-        Ok((self.running()?.evidence)())
+    async fn evidence(&self, newest: usize) -> Result<Option<EvidenceReport>, String> {
+        (self.running().map_err(|error| error.to_string())?.evidence)(newest)
     }
 
     fn set_log_level(&self, level: &str) -> Result<(), String> {

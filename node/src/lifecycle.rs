@@ -23,15 +23,18 @@ use weir_actors::{
     node::{DrainError, GivenUp, MemberSettings, Node, RlnSettings, Settings, StartError},
     system::{self, Arbiters},
 };
-use weir_api::ServerConfig;
+use weir_api::{
+    ServerConfig,
+    backend::{Breach, EvidenceReport},
+};
 use weir_membership::{Ledger, RegistryFile};
 use weir_protocols::relay;
 use weir_rln::ValidatorConfig;
-use weir_storage::{OpenError, StateStore, StoreError};
+use weir_storage::{EvidenceRecord, OpenError, StateStore, StoreError};
 use zeroize::Zeroizing;
 
 use crate::{
-    backend::{EvidenceCount, NodeBackend},
+    backend::{NodeBackend, ReadEvidence},
     config::{Config, RlnConfig},
     output::{
         self,
@@ -118,9 +121,8 @@ async fn live(config: Config, arbiters: Arbiters) -> Result<ExitReason, RunError
     let settings = settings(&config, key, store.clone(), member, clock);
     let mut node = Node::start(&arbiters, settings, &mut registry).await?;
     let handles = node.handles().clone();
-    let listen_addresses =
-        handles.peers.meshes().await.map(|meshes| meshes.listen_addresses).unwrap_or_default();
-    backend.set_running(handles.clone(), node.peer_id().clone(), evidence_count(store, config.rln.is_some()));
+    let addresses = handles.peers.meshes().await.unwrap_or_default();
+    backend.set_running(handles.clone(), node.peer_id().clone(), read_evidence(store, config.rln.is_some()));
     let metrics = metrics_listener.map(|listener| start_metrics(listener, registry)).transpose()?;
 
     let membership = handles.status.quota().map(|quota| MembershipLine {
@@ -131,7 +133,8 @@ async fn live(config: Config, arbiters: Arbiters) -> Result<ExitReason, RunError
     let banner = Banner {
         config: &config,
         peer_id: node.peer_id(),
-        listen_addresses: &listen_addresses,
+        announced_addresses: &addresses.announced_addresses,
+        listen_addresses: &addresses.listen_addresses,
         rest: rest.as_ref().map(|server| server.address),
         metrics: metrics.as_ref().map(|server| server.address),
         membership,
@@ -151,11 +154,23 @@ async fn live(config: Config, arbiters: Arbiters) -> Result<ExitReason, RunError
     Ok(reason)
 }
 
-/// Breaches are rare, so they are counted where they are kept.
-fn evidence_count(store: StateStore, rate_limited: bool) -> EvidenceCount {
-    Box::new(move || {
-        let records = rate_limited.then(|| store.evidence().ok()).flatten()?;
-        u64::try_from(records.len()).ok()
+/// Breaches are rare, one a member, so they are read where they are kept.
+fn read_evidence(store: StateStore, rate_limited: bool) -> ReadEvidence {
+    Box::new(move |newest| {
+        if !rate_limited {
+            return Ok(None);
+        }
+        let mut records = store.evidence().map_err(|error| error.to_string())?;
+        records.sort_by_key(|record| std::cmp::Reverse(record.seen_at));
+        let breach = |record: &EvidenceRecord| Breach {
+            commitment: hex::encode(record.commitment),
+            epoch: record.epoch,
+            seen_at: record.seen_at,
+        };
+        Ok(Some(EvidenceReport {
+            count: records.len() as u64,
+            newest: records.iter().take(newest).map(breach).collect(),
+        }))
     })
 }
 

@@ -1,15 +1,18 @@
 //! What weir adds to nwaku's API: the quota and the evidence of rate limiting.
 
-use axum::extract::State;
+use axum::{extract::State, http::StatusCode};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
     answer::{Answer, Refusal, json},
     app::Node,
-    backend::Backend,
+    backend::{Backend, Breach},
     routes::Routes,
 };
+
+/// Breaches that are listed; who wants all reads the node's state (`weir rln recover`).
+const MOST_LISTED: usize = 100;
 
 pub(crate) fn install<B: Backend>(routes: Routes<B>) -> Routes<B> {
     routes.endpoint(__path_quota, quota::<B>).endpoint(__path_evidence, evidence::<B>)
@@ -32,8 +35,22 @@ struct Quota {
 /// Breaches of the rate limit that were seen.
 #[derive(Serialize, ToSchema)]
 struct Evidence {
-    /// How many of them the node can prove.
+    /// How many of them the node can prove; one a member.
     count: u64,
+    /// The newest 100, the latest first.
+    records: Vec<EvidenceOf>,
+}
+
+/// A breach of the rate limit.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct EvidenceOf {
+    /// The member's identity commitment, 64 hex digits, little-endian.
+    commitment: String,
+    /// The epoch's number.
+    epoch: u64,
+    /// When its second message came, in nanoseconds since the Unix epoch.
+    seen_at: i64,
 }
 
 /// What is left of this epoch's messages
@@ -53,14 +70,27 @@ async fn quota<B: Backend>(State(node): Node<B>) -> Answer {
     })
 }
 
-/// How many breaches of the rate limit the node can prove
+/// The breaches of the rate limit the node can prove
 #[utoipa::path(get, path = "/weir/v1/evidence", tag = "weir", responses(
     (status = 200, body = Evidence),
     (status = 404, body = String, content_type = "text/plain", description = "The node does not rate limit"),
+    (status = 500, body = String, content_type = "text/plain", description = "The node's state cannot be read"),
 ))]
 async fn evidence<B: Backend>(State(node): Node<B>) -> Answer {
-    let count = node.backend.evidence_count().await?;
-    let count = count
+    let evidence = node.backend.evidence(MOST_LISTED).await.map_err(|reason| {
+        let text = format!("The evidence cannot be read: {reason}");
+        Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, text)
+    })?;
+    let evidence = evidence
         .ok_or_else(|| Refusal::not_found("The node does not check RLN proofs, so it has no evidence"))?;
-    json(&Evidence { count })
+    json(&Evidence {
+        count: evidence.count,
+        records: evidence.newest.into_iter().map(EvidenceOf::from).collect(),
+    })
+}
+
+impl From<Breach> for EvidenceOf {
+    fn from(Breach { commitment, epoch, seen_at }: Breach) -> Self {
+        Self { commitment, epoch, seen_at: seen_at.as_nanos() }
+    }
 }

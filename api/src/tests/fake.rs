@@ -11,8 +11,8 @@ use weir_protocols::{
 };
 
 use crate::backend::{
-    Backend, ConnectError, HealthError, MessagesError, NodeInfo, PublishAutoError, QuotaReport,
-    SubscribeError, Unavailable,
+    Backend, ConnectError, EvidenceReport, HealthError, MessagesError, NodeInfo, PublishAutoError,
+    QuotaReport, SubscribeError, Unavailable,
 };
 
 /// The fake node's time: 2023-11-14.
@@ -42,7 +42,7 @@ pub(crate) struct Script {
     pub(crate) connect: Result<(), ConnectError>,
     pub(crate) health: Result<Report, HealthError>,
     pub(crate) quota: Option<QuotaReport>,
-    pub(crate) evidence: Option<u64>,
+    pub(crate) evidence: Result<Option<EvidenceReport>, String>,
     pub(crate) set_log_level: Result<(), String>,
     // What was asked.
     pub(crate) published: Vec<(Option<PubsubTopic>, WakuMessage)>,
@@ -66,7 +66,7 @@ impl Fake {
             connect: Ok(()),
             health: Ok(facts.report()),
             quota: None,
-            evidence: None,
+            evidence: Ok(None),
             set_log_level: Ok(()),
             published: Vec::new(),
             asked: Vec::new(),
@@ -178,8 +178,9 @@ impl Backend for Fake {
         Ok(self.script().quota)
     }
 
-    async fn evidence_count(&self) -> Result<Option<u64>, Unavailable> {
-        Ok(self.script().evidence)
+    async fn evidence(&self, newest: usize) -> Result<Option<EvidenceReport>, String> {
+        self.ask("evidence", &newest);
+        self.script().evidence.clone()
     }
 
     fn set_log_level(&self, level: &str) -> Result<(), String> {

@@ -7,7 +7,7 @@ use weir_core::Timestamp;
 
 use super::*;
 use crate::{
-    backend::{HealthError, QuotaReport},
+    backend::{Breach, EvidenceReport, HealthError, QuotaReport},
     metrics_app,
 };
 
@@ -68,12 +68,20 @@ async fn quota_and_evidence_are_told_when_there_are_any() {
     );
     fake.script().quota =
         Some(QuotaReport { limit: 100, used: 7, epoch: 42, resets_at: Timestamp::from_secs(600) });
-    fake.script().evidence = Some(2);
+    let breach = Breach { commitment: "ab".repeat(32), epoch: 41, seen_at: Timestamp::from_secs(599) };
+    fake.script().evidence = Ok(Some(EvidenceReport { count: 200, newest: vec![breach] }));
     assert_eq!(
         get(&app, "/weir/v1/quota").await.json(),
         json!({"limit": 100, "used": 7, "epoch": 42, "resetsAt": 600_000_000_000_u64})
     );
-    assert_eq!(get(&app, "/weir/v1/evidence").await.json(), json!({"count": 2}));
+    let record = json!({"commitment": "ab".repeat(32), "epoch": 41, "seenAt": 599_000_000_000_u64});
+    assert_eq!(get(&app, "/weir/v1/evidence").await.json(), json!({"count": 200, "records": [record]}));
+    assert_eq!(fake.script().asked.last().map(String::as_str), Some("evidence 100"));
+    fake.script().evidence = Err("disk on fire".to_owned());
+    assert_eq!(
+        get(&app, "/weir/v1/evidence").await.plain(),
+        (500, "The evidence cannot be read: disk on fire")
+    );
 }
 
 #[tokio::test]

@@ -17,6 +17,8 @@ pub struct Banner<'a> {
     /// Who it is.
     pub peer_id: &'a PeerId,
     /// Where peers reach it: multiaddrs ending in `/p2p/<id>`.
+    pub announced_addresses: &'a [String],
+    /// Where it listens, for a neighbour on this machine; in the same form.
     pub listen_addresses: &'a [String],
     /// Where REST listens, the port known.
     pub rest: Option<SocketAddr>,
@@ -50,7 +52,7 @@ impl fmt::Display for Banner<'_> {
             if relay.shards.len() == 1 { "" } else { "s" }
         )?;
         writeln!(f, "  peer id     {}", self.peer_id)?;
-        for address in self.listen_addresses {
+        for address in self.announced_addresses {
             writeln!(f, "  relay       {address}")?;
         }
         if let Some(rest) = self.rest {
@@ -175,6 +177,7 @@ mod tests {
         Banner {
             config,
             peer_id: &peer_id,
+            announced_addresses: &["/dns4/node.example.org/tcp/443/p2p/X".to_owned()],
             listen_addresses: &["/ip4/127.0.0.1/tcp/60000/p2p/X".to_owned()],
             rest: rest.map(|address| address.parse().expect("address")),
             metrics: None,
@@ -189,6 +192,8 @@ mod tests {
         assert_eq!(text.matches("curl -s").count(), 3, "{text}");
         assert!(text.contains("curl -s http://127.0.0.1:8645/health"), "{text}");
         assert!(text.contains("/relay/v1/messages/%2Fwaku%2F2%2Frs%2F66%2F"), "{text}");
+        assert!(text.contains("  relay       /dns4/node.example.org/tcp/443/p2p/X\n"), "{text}");
+        assert!(text.contains("--staticnode=/ip4/127.0.0.1/tcp/60000/p2p/X"), "{text}");
         assert!(text.contains("index 3, 99 of 100 messages left in this epoch of 600 s"), "{text}");
         assert!(
             text.contains("--data-dir='my data-2' --rln-relay-registry-path='my data/registry'"),

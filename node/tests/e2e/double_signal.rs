@@ -50,7 +50,10 @@ async fn a_double_signal_is_rejected_reveals_its_sender_and_leads_to_disconnecti
             node.rest().metrics().await.sum("weir_evidence_records_total", &[]) == 1.0
         })
         .await;
-        assert_eq!(node.rest().get("/weir/v1/evidence").await["count"], 1, "{}", node.name());
+        let evidence = node.rest().get("/weir/v1/evidence").await;
+        assert_eq!(evidence["count"], 1, "{}", node.name());
+        let commitment = offender.member().identity().commitment().to_string();
+        assert_eq!(evidence["records"][0]["commitment"], commitment.as_str(), "{}: {evidence}", node.name());
     }
     // Honest members go on, and nobody has relayed the second signal.
     assert!(c.rest().publish(topic(0), b"honest").await.is_ok());
