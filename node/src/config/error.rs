@@ -181,6 +181,12 @@ pub enum ConfigError {
         /// The text.
         address: String,
     },
+    /// An address to announce at a port that is not known yet.
+    #[error("{setting}: the port to announce is not known, as the system chooses it; set --tcp-port to one")]
+    AnnouncedPort {
+        /// The setting that says the host.
+        setting: Setting,
+    },
     /// A text that is no DNS name.
     #[error("{setting}: `{name}` is not a DNS name")]
     DnsName {

@@ -48,7 +48,7 @@ const fn row(option: &'static str, feature: &'static str, accepted: &'static [&'
 pub(super) const UNSERVED: &[Unserved] = &[
     row("entry-layer", "the messaging and channels layers", &["kernel"]),
     row("mode", "edge mode", &["core"]),
-    row("keep-alive", "tuning of keep-alive", NOTHING),
+    row("keep-alive", "running without keep-alive", ON),
     row("ext-multiaddr-only", "announcing listen addresses beside external ones", ON),
     row("dns-addrs-name-server", "a choice of name servers", NOTHING),
     row("relay-service-ratio", "a split of connections by service", NOTHING),

@@ -58,8 +58,8 @@ pub struct NetworkConfig {
 /// A multiaddr the node announces.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ExternalAddress {
-    /// This host at whatever TCP port the node listens on, which is known only then when the port
-    /// is 0. `/ip4/…`, `/ip6/…` or `/dns4/…`.
+    /// This host at the TCP port the node listens on, which is not 0 then. `/ip4/…`, `/ip6/…` or
+    /// `/dns4/…`.
     Host(String),
     /// A whole multiaddr as the operator wrote it.
     Multiaddr(String),

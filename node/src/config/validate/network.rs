@@ -25,7 +25,7 @@ pub(super) fn validate(layers: &Layers, listen: SocketAddr) -> Result<NetworkCon
     Ok(NetworkConfig {
         listen_address: listen.ip(),
         tcp_port: listen.port(),
-        external: external_addresses(layers)?,
+        external: external_addresses(layers, listen.port())?,
         static_nodes: static_nodes(layers)?,
         max_connections: connections.value,
         agent: agent(take!(layers, network.agent_string))?,
@@ -34,7 +34,7 @@ pub(super) fn validate(layers: &Layers, listen: SocketAddr) -> Result<NetworkCon
 }
 
 /// A DNS name stands in for the external IP (waku-wire 5.5).
-fn external_addresses(layers: &Layers) -> Result<Vec<ExternalAddress>, ConfigError> {
+fn external_addresses(layers: &Layers, port: u16) -> Result<Vec<ExternalAddress>, ConfigError> {
     let mut addresses = Vec::new();
     let nat = take!(layers, network.nat);
     let name = pick!(layers, network.dns4_domain_name);
@@ -45,6 +45,10 @@ fn external_addresses(layers: &Layers) -> Result<Vec<ExternalAddress>, ConfigErr
                 feature: "port mapping by a router",
                 accepted: &["none", "any", "extip:<IP>"],
             });
+        }
+        (_, Some(Given { setting, .. })) if port == 0 => return Err(ConfigError::AnnouncedPort { setting }),
+        (Nat::ExternalIp(_), None) if port == 0 => {
+            return Err(ConfigError::AnnouncedPort { setting: nat.setting });
         }
         (_, Some(name)) => addresses.push(ExternalAddress::Host(format!("/dns4/{}", dns_name(name)?))),
         (Nat::ExternalIp(IpAddr::V4(ip)), None) => {
@@ -63,7 +67,7 @@ fn external_addresses(layers: &Layers) -> Result<Vec<ExternalAddress>, ConfigErr
 }
 
 fn external_multiaddr(text: &str, setting: &Setting) -> Result<ExternalAddress, ConfigError> {
-    if text.starts_with('/') && !text.contains("/p2p/") {
+    if address::can_be_announced(text) {
         Ok(ExternalAddress::Multiaddr(text.to_owned()))
     } else {
         Err(ConfigError::ExternalMultiaddr { setting: setting.clone(), address: text.to_owned() })

@@ -108,6 +108,11 @@ fn contradictions_are_refused_by_the_rule_they_break() {
         (&["--staticnode=/ip4/127.0.0.1/tcp/1"], |e| matches!(e, ConfigError::PeerAddress { .. })),
         (&["--entry-node=enrtree://KEY@nodes.example.org"], |e| matches!(e, ConfigError::NotServed { .. })),
         (&["--ext-multiaddr=example.org"], |e| matches!(e, ConfigError::ExternalMultiaddr { .. })),
+        (&["--ext-multiaddr=/example/org"], |e| matches!(e, ConfigError::ExternalMultiaddr { .. })),
+        (&["--tcp-port=0", "--nat=extip:192.0.2.1"], |e| matches!(e, ConfigError::AnnouncedPort { .. })),
+        (&["--tcp-port=0", "--dns4-domain-name=a.example"], |e| {
+            matches!(e, ConfigError::AnnouncedPort { .. })
+        }),
         (&["--dns4-domain-name=not a name"], |e| matches!(e, ConfigError::DnsName { .. })),
         (&["--nat=upnp"], |e| matches!(e, ConfigError::NotServed { .. })),
         (&["--nodekey=abcd"], |e| matches!(e, ConfigError::NodeKey { .. })),
@@ -150,7 +155,8 @@ fn what_does_not_contradict_is_accepted() {
         &["--preset=logos.dev", "--cluster-id=3"],
         &["--num-shards-in-network=0"],
         &["--nodekey=0x0101010101010101010101010101010101010101010101010101010101010101"],
-        &["--store=false", "--filter=off", "--mode=Core", "--rln-relay-chain-id=0"],
+        &["--tcp-port=0", "--ext-multiaddr=/dns4/a.example/tcp/443"],
+        &["--keep-alive", "--store=false", "--filter=off", "--mode=Core", "--rln-relay-chain-id=0"],
     ] {
         load(flags).unwrap_or_else(|error| panic!("{flags:?}: {error}"));
     }
