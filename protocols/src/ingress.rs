@@ -1,8 +1,7 @@
-//! The first gate of everything a peer sends: a token bucket per peer and kind.
+//! The first gate of everything a peer sends: a token bucket for each peer.
 //!
 //! Sits before any check that costs more than a map look-up. What passes comes out as
-//! [`Admitted`], which nothing else can make; what does not is counted in [`ShedCounts`] and
-//! dropped by the caller. nwaku does not limit relay (waku-wire 12), so the rate here is far above
+//! [`Admitted`], which nothing else can make; what does not is dropped by the caller. nwaku does not limit relay (waku-wire 12), so the rate here is far above
 //! honest traffic: it bounds the share of this node's one relay thread that one peer can take.
 //!
 //! # Invariants
@@ -32,18 +31,6 @@ pub struct Rate {
     pub burst: u32,
 }
 
-/// What a peer sent, with what its price depends on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// A relay message of so many encoded bytes.
-    Relay {
-        /// Length of the encoded message.
-        bytes: usize,
-    },
-    /// A metadata request.
-    Metadata,
-}
-
 /// Something a peer sent that its quota allows. Made by [`PeerQuotas::admit`] only.
 #[derive(Debug)]
 pub struct Admitted<T>(T);
@@ -51,7 +38,7 @@ pub struct Admitted<T>(T);
 /// Why something was shed. Neither is held against the peer: the limit is ours, not the network's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// The peer's bucket for this kind is empty.
+    /// The peer's bucket is empty.
     #[error("the peer sends faster than its quota")]
     RateLimited,
     /// Every bucket belongs to another active peer.
@@ -62,10 +49,8 @@ pub enum Refusal {
 /// Limits of [`PeerQuotas`].
 #[derive(Debug, Clone, Copy)]
 pub struct Config {
-    /// Rate for [`Kind::Relay`], in units of about 5 µs of the relay thread.
+    /// Rate for relay messages, in units of about 5 µs of the relay thread; see [`cost`].
     pub relay: Rate,
-    /// Rate for [`Kind::Metadata`], in requests.
-    pub metadata: Rate,
     /// Peers that can have buckets at one time.
     pub max_peers: usize,
 }
@@ -75,42 +60,19 @@ impl Default for Config {
     /// 200,000 units a second and a peer gets an eighth of it; two seconds' worth may come at once,
     /// which is what a peer's send queue holds after a stall. That still carries 12,500 messages of
     /// 1 KiB a second, or 24 MiB/s of the largest ones, twice what nwaku's flood publish assumes.
-    /// Metadata: one request a connection is normal; 5/s is nwaku's limit for cheap requests.
     /// Peers: six times the default 150 connections, so that peers that come and go find room.
     fn default() -> Self {
-        Self {
-            relay: Rate { per_second: 25_000, burst: 50_000 },
-            metadata: Rate { per_second: 5, burst: 10 },
-            max_peers: 1024,
-        }
+        Self { relay: Rate { per_second: 25_000, burst: 50_000 }, max_peers: 1024 }
     }
-}
-
-/// How much was shed since the start.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct ShedCounts {
-    /// Relay messages above their sender's rate.
-    pub relay_rate_limited: u64,
-    /// Metadata requests above their sender's rate.
-    pub metadata_rate_limited: u64,
-    /// Anything from a peer that found no free bucket.
-    pub too_many_peers: u64,
 }
 
 /// The buckets of all peers.
 #[derive(Debug)]
 pub struct PeerQuotas {
     config: Config,
-    peers: BTreeMap<PeerId, Buckets>,
+    peers: BTreeMap<PeerId, TokenBucket>,
     /// When idle buckets were last looked for; see [`PeerQuotas::make_room`].
     swept_at: Option<Timestamp>,
-    shed: ShedCounts,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Buckets {
-    relay: TokenBucket,
-    metadata: TokenBucket,
 }
 
 /// Idle buckets are looked for at most this often, so that a flood of new peers costs one scan a
@@ -148,14 +110,9 @@ impl Rate {
     }
 }
 
-impl Kind {
-    /// Tokens it costs.
-    pub fn cost(self) -> u32 {
-        match self {
-            Self::Relay { bytes } => u32::try_from(bytes / 1024).unwrap_or(u32::MAX).saturating_add(1),
-            Self::Metadata => 1,
-        }
-    }
+/// Tokens that a message of so many encoded bytes costs.
+pub fn cost(bytes: usize) -> u32 {
+    u32::try_from(bytes / 1024).unwrap_or(u32::MAX).saturating_add(1)
 }
 
 impl<T> Admitted<T> {
@@ -168,43 +125,29 @@ impl<T> Admitted<T> {
 impl PeerQuotas {
     /// Without any peer yet.
     pub const fn new(config: Config) -> Self {
-        Self {
-            config,
-            peers: BTreeMap::new(),
-            swept_at: None,
-            shed: ShedCounts { relay_rate_limited: 0, metadata_rate_limited: 0, too_many_peers: 0 },
-        }
+        Self { config, peers: BTreeMap::new(), swept_at: None }
     }
 
-    /// Charges `from` for one `item` of `kind`.
+    /// Charges `from` for one `item` of `bytes`.
     pub fn admit<T>(
         &mut self,
         from: &PeerId,
-        kind: Kind,
+        bytes: usize,
         item: T,
         now: Timestamp,
     ) -> Result<Admitted<T>, Refusal> {
+        let (cost, rate) = (cost(bytes), self.config.relay);
         // The common case first: no clone of the id.
-        if let Some(buckets) = self.peers.get_mut(from) {
-            if buckets.take(kind, &self.config, now) {
-                return Ok(Admitted(item));
-            }
-            *self.shed.rate_limited(kind) += 1;
-            return Err(Refusal::RateLimited);
+        if let Some(bucket) = self.peers.get_mut(from) {
+            return if bucket.take(cost, rate, now) { Ok(Admitted(item)) } else { Err(Refusal::RateLimited) };
         }
         if !self.make_room(now) {
-            self.shed.too_many_peers += 1;
             return Err(Refusal::TooManyPeers);
         }
-        let mut buckets = Buckets { relay: TokenBucket::full(now), metadata: TokenBucket::full(now) };
-        buckets.take(kind, &self.config, now);
-        self.peers.insert(from.clone(), buckets);
+        let mut bucket = TokenBucket::full(now);
+        bucket.take(cost, rate, now);
+        self.peers.insert(from.clone(), bucket);
         Ok(Admitted(item))
-    }
-
-    /// What was shed since the start.
-    pub const fn shed(&self) -> ShedCounts {
-        self.shed
     }
 
     /// Peers with a bucket.
@@ -223,31 +166,9 @@ impl PeerQuotas {
         }
         if self.swept_at.is_none_or(|at| at.distance(now) >= SWEEP_INTERVAL) {
             self.swept_at = Some(now);
-            self.peers.retain(|_, buckets| !buckets.are_full(now));
+            self.peers.retain(|_, bucket| !bucket.is_full(now));
         }
         self.peers.len() < self.config.max_peers
-    }
-}
-
-impl Buckets {
-    fn take(&mut self, kind: Kind, config: &Config, now: Timestamp) -> bool {
-        match kind {
-            Kind::Relay { .. } => self.relay.take(kind.cost(), config.relay, now),
-            Kind::Metadata => self.metadata.take(kind.cost(), config.metadata, now),
-        }
-    }
-
-    fn are_full(&self, now: Timestamp) -> bool {
-        self.relay.is_full(now) && self.metadata.is_full(now)
-    }
-}
-
-impl ShedCounts {
-    const fn rate_limited(&mut self, kind: Kind) -> &mut u64 {
-        match kind {
-            Kind::Relay { .. } => &mut self.relay_rate_limited,
-            Kind::Metadata => &mut self.metadata_rate_limited,
-        }
     }
 }
 
@@ -268,11 +189,11 @@ mod tests {
     }
 
     fn quotas(max_peers: usize) -> PeerQuotas {
-        PeerQuotas::new(Config { relay: RATE, metadata: RATE, max_peers })
+        PeerQuotas::new(Config { relay: RATE, max_peers })
     }
 
     fn message(quotas: &mut PeerQuotas, n: u16, now: Timestamp) -> Result<(), Refusal> {
-        quotas.admit(&peer(n), Kind::Relay { bytes: 100 }, (), now).map(Admitted::into_inner)
+        quotas.admit(&peer(n), 100, (), now).map(Admitted::into_inner)
     }
 
     #[test]
@@ -301,14 +222,12 @@ mod tests {
     }
 
     #[test]
-    fn larger_messages_cost_more_and_kinds_have_their_own_bucket() {
-        assert_eq!(Kind::Relay { bytes: 0 }.cost(), 1);
-        assert_eq!(Kind::Relay { bytes: 150 * 1024 }.cost(), 151);
+    fn larger_messages_cost_more() {
+        assert_eq!(cost(0), 1);
+        assert_eq!(cost(150 * 1024), 151);
         let mut quotas = quotas(1);
-        assert!(quotas.admit(&peer(1), Kind::Relay { bytes: 19 * 1024 }, (), at(0)).is_ok());
+        assert!(quotas.admit(&peer(1), 19 * 1024, (), at(0)).is_ok());
         assert_eq!(message(&mut quotas, 1, at(0)), Err(Refusal::RateLimited));
-        assert!(quotas.admit(&peer(1), Kind::Metadata, (), at(0)).is_ok());
-        assert_eq!(quotas.shed(), ShedCounts { relay_rate_limited: 1, ..ShedCounts::default() });
     }
 
     #[test]
@@ -318,7 +237,7 @@ mod tests {
         assert_eq!(message(&mut quotas, 2, at(1000)), Ok(()));
         assert_eq!(message(&mut quotas, 3, at(50)), Err(Refusal::TooManyPeers));
         assert_eq!(message(&mut quotas, 3, at(1060)), Ok(()), "the first bucket is full again");
-        assert_eq!((quotas.len(), quotas.shed().too_many_peers), (2, 1));
+        assert_eq!(quotas.len(), 2);
     }
 
     proptest! {

@@ -45,7 +45,7 @@ use std::time::Duration;
 use weir_core::{Autosharding, ClusterId, PubsubTopic, Timestamp, limits::DEFAULT_MAX_MESSAGE_SIZE};
 use weir_rln::{Epoch, Nullifier, Share, Validator, ValidatorConfig};
 
-use crate::ingress::{self, Kind, PeerQuotas, ShedCounts};
+use crate::ingress::{self, PeerQuotas};
 
 mod cache;
 mod deadlines;
@@ -233,11 +233,6 @@ impl Relay {
         }
     }
 
-    /// What the ingress quotas refused since the start.
-    pub const fn shed(&self) -> ShedCounts {
-        self.quotas.shed()
-    }
-
     /// Remembers nullifiers of an earlier run, before the first message. Returns how many were new.
     pub fn restore_nullifiers(
         &mut self,
@@ -295,9 +290,11 @@ impl Relay {
             return Err(Verdict::Ignore(IgnoreReason::Stopping));
         }
         let form = self.form_of(gossip.topic);
-        let (from, kind) = (gossip.from.clone(), Kind::Relay { bytes: gossip.size });
-        let admitted =
-            self.quotas.admit(&from, kind, gossip, now).map_err(|refusal| Verdict::Ignore(refusal.into()))?;
+        let (from, bytes) = (gossip.from.clone(), gossip.size);
+        let admitted = self
+            .quotas
+            .admit(&from, bytes, gossip, now)
+            .map_err(|refusal| Verdict::Ignore(refusal.into()))?;
         WellFormed::from_gossip(admitted, form)
     }
 

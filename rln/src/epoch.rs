@@ -80,12 +80,6 @@ impl EpochLength {
     pub fn end(self, epoch: Epoch) -> Timestamp {
         self.start(Epoch(epoch.0.saturating_add(1)))
     }
-
-    /// Epochs that two honest clocks may be apart: `max(floor(20 / length), 1)`
-    /// (17/WAKU2-RLN-RELAY, `Max_Epoch_Gap`).
-    pub fn max_gap(self) -> u64 {
-        (MAX_CLOCK_GAP_SECS / self.0).max(1)
-    }
 }
 
 impl fmt::Display for Epoch {
@@ -121,13 +115,6 @@ mod tests {
         assert_eq!(length(u64::MAX).of(Timestamp::from_nanos(i64::MAX)), Epoch::new(0));
         assert_eq!(length(2).end(Epoch::new(u64::MAX)), Timestamp::from_secs(i64::MAX));
         assert_eq!(EpochLength::new(0), Err(ZeroEpochLength));
-    }
-
-    #[test]
-    fn the_gap_is_twenty_seconds_and_at_least_one_epoch() {
-        for (secs, gap) in [(1, 20), (3, 6), (20, 1), (21, 1), (600, 1)] {
-            assert_eq!(length(secs).max_gap(), gap, "{secs} s");
-        }
     }
 
     #[test]

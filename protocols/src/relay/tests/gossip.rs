@@ -161,7 +161,7 @@ fn judged(outcome: ProofOutcome) -> Verdict {
 
 fn one_message_a_second(max_peers: usize) -> Config {
     let rate = Rate { per_second: 1, burst: 1 };
-    Config { ingress: ingress::Config { relay: rate, metadata: rate, max_peers }, ..Config::new(CLUSTER) }
+    Config { ingress: ingress::Config { relay: rate, max_peers }, ..Config::new(CLUSTER) }
 }
 
 #[test]
