@@ -382,14 +382,20 @@ impl Handler<GossipReceived> for RelayActor {
             Ok(message) => Content::Message(message),
             Err(error) => {
                 tracing::debug!(from = %gossip.from, %error, "message cannot be decoded");
-                match error {
-                    DecodeError::ContentTopic(_) => Content::ForeignContentTopic,
-                    _ => Content::Undecodable,
-                }
+                undecoded(&error)
             }
         };
         let input = Gossip { id, from: gossip.from, topic: gossip.topic, size: gossip.size, content };
         self.step(Input::Gossip(input), ctx);
+    }
+}
+
+/// What the relay makes of bytes that are no message here. nwaku passes on content topics that are
+/// not UTF-8, so they are no fault of the peer that did.
+const fn undecoded(error: &DecodeError) -> Content {
+    match error {
+        DecodeError::ContentTopic(_) | DecodeError::ContentTopicNotUtf8 => Content::ForeignContentTopic,
+        _ => Content::Undecodable,
     }
 }
 

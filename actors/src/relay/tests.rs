@@ -477,3 +477,14 @@ async fn a_proof_that_is_none_is_rejected_without_the_pool() {
     assert_eq!(rig.verdict_on(id).await, Acceptance::Reject);
     assert!(rig.checks.drain().is_empty());
 }
+
+#[test]
+fn a_peer_is_not_blamed_for_a_content_topic_that_nwaku_passes_on() {
+    use weir_core::ContentTopic;
+    for topic in ["", &"x".repeat(1025)] {
+        let error = DecodeError::from(ContentTopic::new(topic).expect_err("not kept"));
+        assert!(matches!(undecoded(&error), Content::ForeignContentTopic), "{error}");
+    }
+    assert!(matches!(undecoded(&DecodeError::ContentTopicNotUtf8), Content::ForeignContentTopic));
+    assert!(matches!(undecoded(&DecodeError::Truncated), Content::Undecodable));
+}

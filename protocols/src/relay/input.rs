@@ -82,7 +82,7 @@ pub enum Content {
     Message(WakuMessage),
     /// Bytes that are no message.
     Undecodable,
-    /// A message whose content topic this node cannot keep: blank, or longer than its bound.
+    /// A message whose content topic this node cannot keep: blank, not UTF-8, or longer than its bound.
     ForeignContentTopic,
 }
 
