@@ -1,5 +1,7 @@
 //! The command line. Its doc comments are the help text.
 
+#![allow(rustdoc::invalid_html_tags, reason = "the help text writes placeholders in angle brackets")]
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};

@@ -1,7 +1,7 @@
 //! The configuration of `weir run`: from what the operator wrote to what the node trusts.
 //!
 //! [`RawConfig`] is one layer of settings as written, nothing required. [`load`] stacks the layers,
-//! strongest first, and [`validate`](validated) turns them into a [`Config`] of domain types, or
+//! strongest first, and `validate` turns them into a [`Config`] of domain types, or
 //! into the one [`ConfigError`] that names the setting, where it came from and the mend.
 //!
 //! ```text
