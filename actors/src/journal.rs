@@ -47,7 +47,7 @@ const CLOCK_STEP: Duration = Duration::from_secs(60);
 const RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// What waits for a full disk: 8192 · 104 bytes is under 1 MB.
-const MAX_WAITING_NULLIFIERS: usize = 8192;
+pub(crate) const MAX_WAITING_NULLIFIERS: usize = 8192;
 
 /// Evidence is rare and precious: one breach a member and epoch.
 const MAX_WAITING_EVIDENCE: usize = 1024;

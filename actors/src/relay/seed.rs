@@ -18,9 +18,9 @@ use crate::{
     supervision::{FactoryError, Lease},
 };
 
-/// Nullifiers that may not be on disk yet: what the journal's mailbox and an open batch hold. At
-/// 104 bytes each under 1 MB.
-const RECENT: usize = journal::MAILBOX + journal::BATCH;
+/// Nullifiers that may not be on disk yet: what the journal's mailbox, an open batch and the queue for
+/// a full disk hold. At 104 bytes each under 2 MB.
+const RECENT: usize = journal::MAILBOX + journal::BATCH + journal::MAX_WAITING_NULLIFIERS;
 
 /// What a relay is told once.
 pub(crate) struct Parts {
