@@ -30,6 +30,9 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(15);
 /// empty, seldom enough to cost nothing.
 const PROBE_AT: u64 = FULL_AT / 16;
 
+/// As [`PROBE_AT`], in bytes: large messages fill a queue long before they are many.
+const PROBE_AT_BYTES: u64 = FULL_AT_BYTES / 16;
+
 /// What is queued for the connected peers.
 #[derive(Debug, Default)]
 pub(crate) struct Backlog {
@@ -79,7 +82,7 @@ impl Backlog {
         if lane.is_full() {
             lane.full_since.get_or_insert(now);
         }
-        let due = lane.probe.is_none() && lane.depth() >= PROBE_AT;
+        let due = lane.probe.is_none() && lane.is_worth_asking();
         Step { probe: due.then(|| lane.set_probe()), ..Step::default() }
     }
 
@@ -91,7 +94,7 @@ impl Backlog {
         };
         lane.drained = position;
         let has_room = !lane.is_full() && lane.full_since.take().is_some();
-        let due = lane.depth() >= PROBE_AT;
+        let due = lane.is_worth_asking();
         Step { probe: due.then(|| lane.set_probe()), has_room, empty: lane.depth() == 0 }
     }
 
@@ -140,6 +143,10 @@ impl Lane {
 
     const fn is_full(&self) -> bool {
         self.depth() >= FULL_AT || self.bytes() >= FULL_AT_BYTES
+    }
+
+    const fn is_worth_asking(&self) -> bool {
+        self.depth() >= PROBE_AT || self.bytes() >= PROBE_AT_BYTES
     }
 
     fn is_hopeless(&self, now: Instant) -> bool {
@@ -200,6 +207,19 @@ mod tests {
         let step = backlog.drained(&peer, PROBE_AT);
         assert!(step.has_room && step.probe == Some(FULL_AT), "{step:?}");
         assert_eq!(backlog.drained(&peer, FULL_AT), Step { probe: None, has_room: false, empty: true });
+    }
+
+    /// One message of 150 KB at a time, each gone before the next, was refused after 32 MiB: nobody had
+    /// asked whether they had left.
+    #[test]
+    fn a_queue_of_large_messages_is_asked_about_long_before_it_is_full() {
+        let (mut backlog, peer, now) = with_peer();
+        for _ in 0..1000 {
+            if let Some(mark) = backlog.queued(&peer, 150_000, now).probe {
+                backlog.drained(&peer, mark);
+            }
+            assert!(!backlog.is_full(&peer));
+        }
     }
 
     #[test]
