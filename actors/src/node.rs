@@ -18,7 +18,9 @@ use weir_core::{ClusterId, ContentTopic, PeerAddress, PeerId, PubsubTopic};
 use weir_membership::{Ledger, LedgerError};
 use weir_net::Network;
 use weir_protocols::{peer_manager, relay};
-use weir_rln::{EpochLength, Identity, IdentityCommitment, ProveError, Verifier, VerifyingKeyError};
+use weir_rln::{
+    EpochLength, Identity, IdentityCommitment, ProveError, ValidatorConfig, Verifier, VerifyingKeyError,
+};
 use weir_storage::{QuotaStore, StateStore, StoreError};
 
 use crate::{
@@ -30,7 +32,7 @@ use crate::{
     network::{self, NetworkActor},
     peers::{self, PeersActor},
     proof_pool,
-    prover::{self, Member},
+    prover::{self, Member, QuotaUse, Standing},
     relay::{self as relay_actor, RelayActor, RlnPorts},
     supervision::{FactoryError, Fault, Handle, Vacancy},
     system::Arbiters,
@@ -192,28 +194,20 @@ impl Node {
             used: used_seen,
         });
         let is_member = rln.as_ref().is_some_and(|rln| rln.member.is_some());
-        let (rln_ports, ledger) = match rln {
+        let outlets = ProofOutlets {
+            relay: &relay_handle,
+            standing: standing_seen,
+            used,
+            clock: &clock,
+            metrics: &metrics,
+        };
+        let (rln_ports, ledger) = match rln.zip(relay.rln) {
             None => (None, None),
-            Some(settings) => {
-                let RlnSettings { open_ledger, verifier_threads, member } = settings;
-                let ours = member.as_ref().map(|member| member.identity.commitment());
-                let verifier = Arc::new(Verifier::load()?);
-                let check =
-                    proof_pool::start(&verifier, verifier_threads, &relay_handle.port(), &metrics.proofs)?;
-                let prove = match (member, relay.rln) {
-                    (Some(member), Some(limits)) => {
-                        let member = Member::new(member, limits, standing_seen, used, clock.clone())?;
-                        Some(prover::start(member, relay_handle.port(), &metrics.proofs)?)
-                    }
-                    _ => None,
-                };
-                let ports = RlnPorts {
-                    check,
-                    prove,
-                    poll_ledger: places.membership.handle().port(),
-                    announce_roots: places.membership.handle().port(),
-                };
-                (Some(ports), Some((open_ledger, ours)))
+            Some((settings, limits)) => {
+                let ours = settings.member.as_ref().map(|member| member.identity.commitment());
+                let ledger = (Arc::clone(&settings.open_ledger), ours);
+                let ports = start_proofs(settings, limits, outlets, &places.membership.handle())?;
+                (Some(ports), Some(ledger))
             }
         };
 
@@ -352,6 +346,35 @@ async fn start_journal(
         Ok(JournalActor::new(store.clone(), epoch_length, clock.clone(), metrics.clone(), lease))
     };
     place.supervise(arbiter, notices.clone(), factory).await.map_err(StartError::Actor)
+}
+
+/// Where proofs come from and what of them is told.
+struct ProofOutlets<'a> {
+    relay: &'a Handle<RelayActor>,
+    standing: watch::Receiver<Option<Standing>>,
+    used: watch::Sender<Option<QuotaUse>>,
+    clock: &'a Clock,
+    metrics: &'a Metrics,
+}
+
+/// Loads the keys and starts the threads that check and make proofs.
+fn start_proofs(
+    settings: RlnSettings,
+    limits: ValidatorConfig,
+    outlets: ProofOutlets<'_>,
+    membership: &Handle<MembershipActor>,
+) -> Result<RlnPorts, StartError> {
+    let ProofOutlets { relay, standing, used, clock, metrics } = outlets;
+    let verifier = Arc::new(Verifier::load()?);
+    let check = proof_pool::start(&verifier, settings.verifier_threads, &relay.port(), &metrics.proofs)?;
+    let prove = match settings.member {
+        Some(member) => {
+            let member = Member::new(member, limits, standing, used, clock.clone())?;
+            Some(prover::start(member, relay.port(), &metrics.proofs)?)
+        }
+        None => None,
+    };
+    Ok(RlnPorts { check, prove, poll_ledger: membership.port(), announce_roots: membership.port() })
 }
 
 async fn start_relay(
