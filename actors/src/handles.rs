@@ -16,7 +16,6 @@ use weir_rln::{Epoch, EpochLength, MembershipIndex, UserMessageLimit};
 
 use crate::{
     Clock,
-    journal::{JournalActor, JournalState},
     membership::{CountMembers, MembershipActor, MembershipReport},
     network::{AskMeshes, CountPeers, Meshes, NetworkActor},
     peers::{AddPeer, AskPeers, PeersActor},
@@ -179,7 +178,6 @@ impl PeersHandle {
 #[derive(Debug, Clone)]
 pub struct StatusHandle {
     pub(crate) membership: Option<Handle<MembershipActor>>,
-    pub(crate) journal: Handle<JournalActor>,
     pub(crate) quota: Option<QuotaWatch>,
     pub(crate) clock: Clock,
 }
@@ -231,11 +229,6 @@ impl StatusHandle {
     /// The group; none when the relay is not rate limited.
     pub async fn membership(&self) -> Option<Result<MembershipReport, AskError>> {
         Some(self.membership.as_ref()?.ask(PATIENCE, CountMembers).await)
-    }
-
-    /// Why the last write of the state store failed, if it did.
-    pub async fn journal_error(&self) -> Result<Option<String>, AskError> {
-        self.journal.ask(PATIENCE, JournalState).await
     }
 }
 

@@ -3,7 +3,7 @@
 //! Owns      the writing end of the state store; readers read before it starts.
 //! Receives  [`RecordNullifier`], [`RecordEvidence`], [`RememberPeer`], [`ForgetPeer`],
 //!           [`DrainJournal`].
-//! Sends     nothing; its report is asked for by [`JournalState`].
+//! Sends     nothing.
 //! Bounds    mailbox 8192; a batch of 512 or 50 ms, whichever is first; 8192 nullifiers, 1024 evidence
 //!           records and 256 peers wait for a disk that is full.
 //! On fault  the open batch is lost and counted; the store itself is shared and stays open, and a
@@ -80,6 +80,7 @@ pub(crate) struct RememberPeer(pub(crate) PeerRecord);
 pub(crate) struct ForgetPeer(pub(crate) PeerId);
 
 /// Asks why the last write failed, if it did.
+#[cfg(test)]
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct JournalState(pub(crate) Reply<Option<String>>);
@@ -298,6 +299,7 @@ impl Handler<ForgetPeer> for JournalActor {
     }
 }
 
+#[cfg(test)]
 impl Handler<JournalState> for JournalActor {
     type Result = ();
 

@@ -15,6 +15,7 @@
 //! Invariant: no other crate imports actix.
 
 mod clock;
+mod deadline;
 pub mod handles;
 mod journal;
 mod membership;

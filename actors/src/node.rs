@@ -286,12 +286,7 @@ impl Node {
                 clock: clock.clone(),
             },
             peers: PeersHandle { peers: peers_handle, network: network_handle.clone() },
-            status: StatusHandle {
-                membership: membership_handle,
-                journal: journal_handle.clone(),
-                quota: quota.filter(|_| is_member),
-                clock,
-            },
+            status: StatusHandle { membership: membership_handle, quota: quota.filter(|_| is_member), clock },
         };
         Ok(Self {
             peer_id,

@@ -9,9 +9,9 @@
 //! On fault  rebuilt from the static nodes and the peers on disk; the network tells who is connected.
 //! Stops     with the node; what it holds is on disk or can be learned again.
 
-use std::{collections::HashMap, time::Duration};
+use std::collections::HashMap;
 
-use actix::{Actor, AsyncContext, Context, Handler, Message, SpawnHandle};
+use actix::{Actor, Context, Handler, Message};
 use weir_core::{PeerAddress, PeerId, Timestamp};
 use weir_net::Event;
 use weir_protocols::peer_manager::{
@@ -21,6 +21,7 @@ use weir_storage::{PeerRecord, StateStore};
 
 use crate::{
     Clock,
+    deadline::DeadlineTimer,
     journal::{ForgetPeer, RememberPeer},
     network::{Dial, Disconnect, NetworkStarted, PeerSeen, PeersStarted, RequestMetadata},
     port::{Port, Reply},
@@ -66,7 +67,7 @@ pub(crate) struct PeersActor {
     /// Who waits for a connection to whom.
     waiting: HashMap<PeerId, Vec<Reply<Result<(), String>>>>,
     effects: Vec<Effect>,
-    timer: Option<(Timestamp, SpawnHandle)>,
+    timer: DeadlineTimer,
     ports: Ports,
     clock: Clock,
     _lease: Lease,
@@ -78,7 +79,7 @@ impl PeersActor {
             manager: PeerManager::new(known.config.clone()),
             waiting: HashMap::new(),
             effects: Vec::new(),
-            timer: None,
+            timer: DeadlineTimer::default(),
             ports,
             clock,
             _lease: lease,
@@ -126,19 +127,12 @@ impl PeersActor {
     }
 
     fn arm_timer(&mut self, ctx: &mut Context<Self>) {
-        let Some(deadline) = self.manager.next_deadline() else { return };
-        if self.timer.is_some_and(|(armed, _)| armed <= deadline) {
-            return;
-        }
-        if let Some((_, timer)) = self.timer.take() {
-            ctx.cancel_future(timer);
-        }
-        let delay = deadline.saturating_since(self.clock.now()).max(Duration::from_millis(1));
-        let timer = ctx.run_later(delay, |actor, ctx| {
-            actor.timer = None;
-            actor.step(Input::Tick, ctx);
-        });
-        self.timer = Some((deadline, timer));
+        self.timer.arm(self.manager.next_deadline(), self.clock.now(), ctx, Self::deadline_came);
+    }
+
+    fn deadline_came(&mut self, ctx: &mut Context<Self>) {
+        self.timer.fired();
+        self.step(Input::Tick, ctx);
     }
 
     fn answer(&mut self, peer: &PeerId, result: &Result<(), String>) {

@@ -20,7 +20,7 @@ use std::{
     time::Duration,
 };
 
-use actix::{Actor, AsyncContext, Context, Handler, SpawnHandle};
+use actix::{Actor, AsyncContext, Context, Handler};
 use weir_core::{ContentTopic, MessageHash, PubsubTopic, Timestamp, WakuMessage};
 use weir_net::{Acceptance, GossipId as NetworkGossipId};
 use weir_protocols::relay::{
@@ -33,6 +33,7 @@ use weir_wire::DecodeError;
 
 use crate::{
     Clock,
+    deadline::DeadlineTimer,
     journal::{RecordEvidence, RecordNullifier},
     membership::{AnnounceRoots, Poll, RootsChanged},
     metrics::RelayMetrics,
@@ -76,6 +77,9 @@ pub(crate) struct RlnPorts {
     pub(crate) announce_roots: Port<AnnounceRoots>,
 }
 
+/// A relay that gets no messages forgets the nullifiers of past epochs this often.
+const FORGET_INTERVAL: Duration = Duration::from_secs(60);
+
 /// A message whose verdict is outstanding.
 struct UnderWay {
     id: NetworkGossipId,
@@ -98,7 +102,7 @@ pub(crate) struct RelayActor {
     /// What is known at once of an effect that was refused; empty between two steps.
     refused: VecDeque<Input>,
     effects: Vec<Effect>,
-    timer: Option<(Timestamp, SpawnHandle)>,
+    timer: DeadlineTimer,
     draining: Vec<Reply<()>>,
     ports: Ports,
     clock: Clock,
@@ -127,7 +131,7 @@ impl RelayActor {
             waiting: HashMap::new(),
             refused: VecDeque::new(),
             effects: Vec::new(),
-            timer: None,
+            timer: DeadlineTimer::default(),
             draining: Vec::new(),
             ports,
             clock,
@@ -148,7 +152,7 @@ impl RelayActor {
             next = self.refused.pop_front();
         }
         self.effects = effects;
-        self.arm_timer(now, ctx);
+        self.timer.arm(self.relay.next_deadline(), now, ctx, Self::deadline_came);
         self.metrics.under_way.set(i64::try_from(self.gossip_ids.len()).unwrap_or(i64::MAX));
         if !self.draining.is_empty() && self.relay.is_idle() {
             for reply in self.draining.drain(..) {
@@ -303,22 +307,9 @@ impl RelayActor {
         drop(self.ports.subscriptions.tell(Subscribe { join, leave: Vec::new() }));
     }
 
-    /// Keeps one timer, for the relay's next deadline.
-    fn arm_timer(&mut self, now: Timestamp, ctx: &mut Context<Self>) {
-        let Some(deadline) = self.relay.next_deadline() else { return };
-        if self.timer.is_some_and(|(armed, _)| armed <= deadline) {
-            return;
-        }
-        if let Some((_, timer)) = self.timer.take() {
-            ctx.cancel_future(timer);
-        }
-        // A deadline that has passed is looked at after the mailbox, not in a loop with it.
-        let delay = deadline.saturating_since(now).max(Duration::from_millis(1));
-        let timer = ctx.run_later(delay, |actor, ctx| {
-            actor.timer = None;
-            actor.step(Input::Tick, ctx);
-        });
-        self.timer = Some((deadline, timer));
+    fn deadline_came(&mut self, ctx: &mut Context<Self>) {
+        self.timer.fired();
+        self.step(Input::Tick, ctx);
     }
 
     fn give_verdict(&mut self, id: GossipId, verdict: Verdict) {
@@ -358,7 +349,8 @@ impl Bounded for RelayActor {
 impl Actor for RelayActor {
     type Context = Context<Self>;
 
-    fn started(&mut self, _: &mut Self::Context) {
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.run_interval(FORGET_INTERVAL, |actor, ctx| actor.step(Input::Tick, ctx));
         self.announce_topics();
         if let Some(rln) = &self.ports.rln {
             drop(rln.announce_roots.tell(AnnounceRoots));

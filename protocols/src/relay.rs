@@ -244,14 +244,6 @@ impl Relay {
         }
     }
 
-    /// The oldest epoch whose nullifiers are still needed; `None` without rate limits.
-    pub fn oldest_acceptable_epoch(&self, now: Timestamp) -> Option<Epoch> {
-        match &self.limits {
-            Limits::Unlimited(_) => None,
-            Limits::Rln(rln) => Some(rln.oldest_acceptable_epoch(now)),
-        }
-    }
-
     /// Nullifiers remembered now.
     pub fn nullifiers_remembered(&self) -> usize {
         match &self.limits {

@@ -169,12 +169,6 @@ impl Validator {
         self.roots.push(root);
     }
 
-    /// Accepts these roots, oldest first, and no others.
-    pub fn set_roots(&mut self, roots: impl IntoIterator<Item = MerkleRoot>) {
-        self.roots.clear();
-        roots.into_iter().for_each(|root| self.roots.push(root));
-    }
-
     /// The newest accepted root.
     pub fn current_root(&self) -> Option<MerkleRoot> {
         self.roots.current()

@@ -1,5 +1,7 @@
 //! Tests of the peers: the shell around the logic, between probes and under paused time.
 
+use std::time::Duration;
+
 use tokio::sync::mpsc;
 use weir_core::ClusterId;
 use weir_protocols::peer_manager::DIAL_TIMEOUT;

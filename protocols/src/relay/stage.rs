@@ -168,11 +168,6 @@ impl Accepted {
     pub const fn origin(&self) -> &Origin {
         &self.origin
     }
-
-    /// The message itself, taken out.
-    pub fn into_message(self) -> WakuMessage {
-        self.message
-    }
 }
 
 /// An accepted message for tests of what comes after the relay.

@@ -144,11 +144,6 @@ impl Relay {
         self.subscriptions.unsubscribe_content(content)
     }
 
-    /// Whether the node takes part in `topic`.
-    pub fn is_subscribed(&self, topic: PubsubTopic) -> bool {
-        self.subscriptions.contains(topic)
-    }
-
     /// The topics the node takes part in, in order.
     pub fn topics(&self) -> impl Iterator<Item = PubsubTopic> {
         self.subscriptions.topics.keys().copied()

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use weir_core::{PeerId, Timestamp};
-use weir_rln::{Epoch, MerkleRoot, Rejection, Validator, ValidatorConfig};
+use weir_rln::{MerkleRoot, Rejection, Validator, ValidatorConfig};
 
 use super::{
     Accepted, Effect, IgnoreReason, InFlight, JobId, Limits, ProofOutcome, PublishError, RejectReason, Relay,
@@ -78,10 +78,6 @@ impl RateLimit {
             parked_units: self.parked.units(),
             publishes: 0,
         }
-    }
-
-    pub(super) fn oldest_acceptable_epoch(&self, now: Timestamp) -> Epoch {
-        self.validator.oldest_acceptable_epoch(now)
     }
 
     pub(super) fn nullifiers_remembered(&self) -> usize {
