@@ -10,8 +10,9 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 const ARROWS: &[(&str, &[&str])] = &[
     ("core", &[]),
     ("circuits", &[]),
+    ("groth16", &[]),
     ("wire", &["core"]),
-    ("rln", &["core", "circuits"]),
+    ("rln", &["core", "circuits", "groth16"]),
     ("storage", &["core"]),
     ("membership", &["core", "rln"]),
     ("protocols", &["core", "rln"]),
@@ -26,6 +27,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "core",
             "wire",
             "circuits",
+            "groth16",
             "rln",
             "membership",
             "storage",

@@ -1,0 +1,56 @@
+//! Which backend this machine gets.
+
+use std::fmt;
+
+use super::{Backend, Kernel, PortableAdx, PortablePlain};
+
+/// The kinds of backends. They give equal results; rows stored by one have no meaning for another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum BackendKind {
+    /// One element at a time, on any processor.
+    Portable,
+    /// Eight elements at a time with the AVX-512 IFMA instructions.
+    Ifma,
+}
+
+impl BackendKind {
+    /// The fastest kind that this processor has. `WEIR_NO_SIMD=1` in the environment keeps to
+    /// [`Self::Portable`], for comparisons and for processors that misbehave.
+    pub fn detect() -> Self {
+        if std::env::var_os("WEIR_NO_SIMD").is_some_and(|value| value == "1") {
+            return Self::Portable;
+        }
+        if Self::Ifma.is_available() { Self::Ifma } else { Self::Portable }
+    }
+
+    /// Whether this processor can run it.
+    pub fn is_available(self) -> bool {
+        match self {
+            Self::Portable => true,
+            Self::Ifma => false,
+        }
+    }
+}
+
+impl fmt::Display for BackendKind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Portable => "portable",
+            Self::Ifma => "ifma",
+        })
+    }
+}
+
+/// Runs `kernel` on the backend of that kind.
+///
+/// # Panics
+///
+/// When the processor lacks the kind: settings are checked with [`BackendKind::is_available`] where
+/// they are read.
+pub fn dispatch<K: Kernel>(kind: BackendKind, kernel: K) -> K::Output {
+    assert!(kind.is_available(), "this processor has no {kind} backend");
+    match PortableAdx::detect() {
+        Some(backend) => backend.run(kernel),
+        None => PortablePlain.run(kernel),
+    }
+}

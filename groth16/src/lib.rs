@@ -1,0 +1,7 @@
+//! A Groth16 engine over BN254 for one circuit whose key is known long before its proofs.
+//!
+//! ark's types are its values at every edge. Inside, the arithmetic is written once, generic over a
+//! [`lanes::Backend`]: one element at a time anywhere, eight in step where the processor has
+//! AVX-512 IFMA.
+
+pub mod lanes;
