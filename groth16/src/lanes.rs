@@ -15,11 +15,13 @@
 //! is large and called from many places.
 
 mod backend;
+mod eight;
 mod portable;
 #[cfg(test)]
 mod tests;
 
 pub use backend::{BackendKind, dispatch};
+use portable::prefetch;
 pub use portable::{PortableAdx, PortableElement, PortablePlain};
 
 use ark_ff::PrimeField;

@@ -2,6 +2,10 @@
 
 use std::fmt;
 
+#[cfg(any(test, feature = "test-utils"))]
+use super::eight::Emulated;
+#[cfg(target_arch = "x86_64")]
+use super::eight::Ifma;
 use super::{Backend, Kernel, PortableAdx, PortablePlain};
 
 /// The kinds of backends. They give equal results; rows stored by one have no meaning for another.
@@ -11,6 +15,9 @@ pub enum BackendKind {
     Portable,
     /// Eight elements at a time with the AVX-512 IFMA instructions.
     Ifma,
+    /// The code of [`Self::Ifma`] with its instructions emulated, for tests alone: slow.
+    #[cfg(any(test, feature = "test-utils"))]
+    Emulated,
 }
 
 impl BackendKind {
@@ -27,7 +34,12 @@ impl BackendKind {
     pub fn is_available(self) -> bool {
         match self {
             Self::Portable => true,
+            #[cfg(target_arch = "x86_64")]
+            Self::Ifma => Ifma::detect().is_some(),
+            #[cfg(not(target_arch = "x86_64"))]
             Self::Ifma => false,
+            #[cfg(any(test, feature = "test-utils"))]
+            Self::Emulated => true,
         }
     }
 }
@@ -37,6 +49,8 @@ impl fmt::Display for BackendKind {
         formatter.write_str(match self {
             Self::Portable => "portable",
             Self::Ifma => "ifma",
+            #[cfg(any(test, feature = "test-utils"))]
+            Self::Emulated => "emulated",
         })
     }
 }
@@ -48,9 +62,18 @@ impl fmt::Display for BackendKind {
 /// When the processor lacks the kind: settings are checked with [`BackendKind::is_available`] where
 /// they are read.
 pub fn dispatch<K: Kernel>(kind: BackendKind, kernel: K) -> K::Output {
-    assert!(kind.is_available(), "this processor has no {kind} backend");
-    match PortableAdx::detect() {
-        Some(backend) => backend.run(kernel),
-        None => PortablePlain.run(kernel),
+    match kind {
+        BackendKind::Portable => match PortableAdx::detect() {
+            Some(backend) => backend.run(kernel),
+            None => PortablePlain.run(kernel),
+        },
+        #[cfg(target_arch = "x86_64")]
+        BackendKind::Ifma => {
+            Ifma::detect().expect("the caller checked that the kind is available").run(kernel)
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        BackendKind::Ifma => panic!("the caller checked that the kind is available"),
+        #[cfg(any(test, feature = "test-utils"))]
+        BackendKind::Emulated => Emulated.run(kernel),
     }
 }

@@ -111,6 +111,11 @@ fn the_adx_backend_calculates_as_ark_does() {
 }
 
 #[test]
+fn the_eight_lane_code_calculates_as_ark_does() {
+    dispatch(BackendKind::Emulated, Comparison);
+}
+
+#[test]
 fn every_available_kind_runs_kernels() {
     dispatch(BackendKind::detect(), Comparison);
 }
