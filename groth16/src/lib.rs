@@ -4,4 +4,6 @@
 //! [`lanes::Backend`]: one element at a time anywhere, eight in step where the processor has
 //! AVX-512 IFMA.
 
+pub mod key;
 pub mod lanes;
+pub mod verifier;

@@ -1,0 +1,5 @@
+//! Groth16 keys of one circuit.
+
+mod verifying;
+
+pub use verifying::VerifyingKey;
