@@ -23,8 +23,8 @@ use weir_core::{RateLimitProof, Timestamp};
 use weir_membership::Membership;
 use weir_protocols::relay::{ProofRefusal, Ticket};
 use weir_rln::{
-    Epoch, EpochLength, Identity, MerklePath, MessageId, ProveRequest, Prover, RlnIdentifier, ShareX,
-    UserMessageLimit, ValidatorConfig,
+    EngineSettings, Epoch, EpochLength, Identity, MerklePath, MessageId, ProveRequest, Prover, RlnIdentifier,
+    ShareX, UserMessageLimit, ValidatorConfig,
     quota::{QuotaLedger, Step},
 };
 use weir_storage::{QuotaStore, StoreError};
@@ -133,7 +133,7 @@ impl Member {
         };
         used.send_replace(Some(QuotaUse { epoch, used: spent }));
         let ledger = QuotaLedger::new(RESERVED_AT_ONCE);
-        let prover = Prover::load()?;
+        let prover = Prover::load(&EngineSettings::default())?;
         Ok(Self { identity, epoch_length, rln_identifier, prover, ledger, store, standing, used, clock })
     }
 

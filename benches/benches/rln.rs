@@ -8,8 +8,8 @@ use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use rand::{SeedableRng, rngs::StdRng};
 use weir_core::Timestamp;
 use weir_rln::{
-    EpochLength, Identity, MembershipIndex, MerkleTree, MessageId, ProofClaim, Prover, RateCommitment,
-    UserMessageLimit, Verifier,
+    EngineSettings, EpochLength, Identity, MembershipIndex, MerkleTree, MessageId, ProofClaim, Prover,
+    RateCommitment, UserMessageLimit, Verifier,
     test_utils::{Member, message},
 };
 
@@ -21,7 +21,7 @@ fn rln_proof(criterion: &mut Criterion) {
     let member = Member::new(1, 100);
     let message = message("hello", Timestamp::from_secs(1_700_000_000));
     let request = member.request(&message, length, MessageId(0));
-    let prover = Prover::load().expect("the built-in key is sound");
+    let prover = Prover::load(&EngineSettings::default()).expect("the built-in key is sound");
     let proof = prover.prove(&request).expect("the request is within the limit");
     let claim = ProofClaim::parse(&proof).expect("the prover's own proof parses");
     let verifier = Verifier::load().expect("the built-in key is sound");

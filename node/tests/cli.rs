@@ -12,8 +12,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 use weir_core::{ContentTopic, Timestamp};
 use weir_rln::{
-    Epoch, Identity, MembershipIndex, MerkleTree, MessageId, ProveRequest, Prover, RateCommitment,
-    RlnIdentifier, UserMessageLimit, signal_hash,
+    EngineSettings, Epoch, Identity, MembershipIndex, MerkleTree, MessageId, ProveRequest, Prover,
+    RateCommitment, RlnIdentifier, UserMessageLimit, signal_hash,
 };
 use weir_storage::{EvidenceRecord, StateStore};
 
@@ -249,7 +249,7 @@ fn proof_of(member: &Identity, id: u32, signal: &[u8]) -> String {
     let mut tree = MerkleTree::new();
     tree.set(index, RateCommitment::new(member.commitment(), limit));
     let topic = ContentTopic::new("/weir/1/test/proto").expect("valid");
-    let proof = Prover::load().and_then(|prover| {
+    let proof = Prover::load(&EngineSettings::default()).and_then(|prover| {
         prover.prove(&ProveRequest {
             identity: member.secret(),
             limit,

@@ -20,6 +20,7 @@
 //! [`Rejection`].
 
 mod claim;
+mod engine;
 mod epoch;
 mod evidence;
 mod external_nullifier;
@@ -39,6 +40,7 @@ mod validator;
 mod verifier;
 
 pub use claim::{ClaimError, ProofClaim, ProofField};
+pub use engine::{EngineHealth, EngineSettings, FastPath, TableOrigin};
 pub use epoch::{Epoch, EpochLength, NotAnEpoch, ZeroEpochLength};
 pub use evidence::{Evidence, EvidenceError};
 pub use external_nullifier::{ExternalNullifier, RlnIdentifier};
@@ -49,7 +51,7 @@ pub use membership::{
 };
 pub use merkle_tree::{MerklePath, MerkleRoot, MerkleTree};
 pub use nullifier_log::{NullifierLog, Sighting};
-pub use prover::{ProveError, ProveRequest, Prover};
+pub use prover::{MemberProver, ProveError, ProveRequest, Prover, Slot};
 pub use rejection::Rejection;
 pub use root_window::RootWindow;
 pub use share::{Nullifier, RecoverError, Share, ShareX, ShareY, recover_secret, signal_hash};

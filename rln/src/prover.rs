@@ -1,25 +1,36 @@
-//! Making proofs, with zerokit's prover and the keys embedded in it.
+//! Making proofs, in three tiers: the more is known in advance, the less is left to do.
+//!
+//! | tier | known in advance | left when the message comes |
+//! |---|---|---|
+//! | [`Prover::prove`] | nothing | everything |
+//! | [`MemberProver::prove`] | who sends, and the path to the root | epoch, message id and signal |
+//! | [`Slot::prove`] | epoch and message id too | the signal |
+//!
+//! All three give the same kind of proof: nobody can tell from it how it was made.
 
-use ark_serialize::CanonicalSerialize;
-use weir_circuits::{Fr, Statement, Violation, Witness, check, evaluate};
+use std::sync::Arc;
+
+use weir_circuits::{Statement, Violation, Witness, check, evaluate};
 use weir_core::RateLimitProof;
-use zerokit_rln::prelude::{
-    ArkGroth16Backend, Graph, PoseidonHash, Proof, RLNMerkleProof, RLNProofValues, RLNWitnessInput,
-    RLNZkProof, SecretFr, default_graph_single, default_zkey_single,
-};
 
 use crate::{
-    Epoch, ExternalNullifier, IdentitySecret, MerklePath, MessageId, RlnIdentifier, ShareX, UserMessageLimit,
-    field::field_to_bytes, verifier::verifying_key,
+    EngineHealth, EngineSettings, Epoch, ExternalNullifier, IdentitySecret, MerklePath, MessageId,
+    RlnIdentifier, ShareX, TableOrigin, UserMessageLimit, field::field_to_bytes,
 };
 
-/// Makes proofs, about 0.35 s of processor time each, spread over rayon's threads. `Send` and
-/// `Sync`; share one.
-///
-/// Holds the expanded proving key and the witness graph, about 12 MB that stay for the life of the
-/// process.
+mod member;
+mod slot;
+mod zerokit;
+
+pub use member::MemberProver;
+pub use slot::Slot;
+
+use zerokit::Zerokit;
+
+/// Makes proofs. `Send` and `Sync`, and cheap to clone: clones share keys and tables.
+#[derive(Clone)]
 pub struct Prover {
-    backend: ArkGroth16Backend<PoseidonHash>,
+    engine: Arc<Engine>,
 }
 
 /// What a proof is to say.
@@ -61,83 +72,103 @@ pub enum ProveError {
     Disagreement,
 }
 
+/// Keys and tables that every tier uses.
+struct Engine {
+    zerokit: Zerokit,
+    health: EngineHealth,
+}
+
+/// The epoch and the application that a proof counts in.
+#[derive(Debug, Clone, Copy)]
+struct Scope {
+    epoch: Epoch,
+    rln_identifier: RlnIdentifier,
+}
+
+/// What is to be proven, and known to be true.
+struct Proposition {
+    statement: Statement,
+    witness: Witness,
+    scope: Scope,
+}
+
 impl Prover {
-    /// Expands the embedded keys and checks that they belong to the pinned verifying key. About
-    /// 10 ms.
-    pub fn load() -> Result<Self, ProveError> {
-        let key = default_zkey_single().clone();
-        if key.0.vk != verifying_key().map_err(crate::VerifyingKeyError::from)? {
-            return Err(ProveError::ForeignKey);
-        }
-        let graph: std::sync::Arc<Graph> = default_graph_single().clone();
-        Ok(Self { backend: ArkGroth16Backend::new(key, graph) })
+    /// Reads the embedded keys and checks that they belong to the pinned verifying key. About 10 ms
+    /// and 12 MB; the tables of the fast path come with [`Prover::prepare_tables`], and until then
+    /// zerokit proves.
+    pub fn load(_settings: &EngineSettings) -> Result<Self, ProveError> {
+        let engine = Engine { zerokit: Zerokit::load()?, health: EngineHealth::default() };
+        Ok(Self { engine: Arc::new(engine) })
+    }
+
+    /// Reads or computes the tables of the fast path, unless they are there. Takes up to seconds, so
+    /// call it where nobody waits.
+    pub fn prepare_tables(&self) -> TableOrigin {
+        TableOrigin::None
     }
 
     /// Proves `request`. The relation is checked first, so that a bad request costs no proof and has
-    /// a named reason, and the proof's public values are compared with ours afterwards.
+    /// a named reason, and what was proven is compared with what was asked afterwards.
     pub fn prove(&self, request: &ProveRequest<'_>) -> Result<RateLimitProof, ProveError> {
-        let external_nullifier = ExternalNullifier::new(request.epoch, &request.rln_identifier);
+        let scope = Scope { epoch: request.epoch, rln_identifier: request.rln_identifier };
         let witness = Witness {
             secret: request.identity.0,
             limit: request.limit.get(),
             message_id: request.message_id.0,
             path: request.path.branch(),
         };
-        let statement = evaluate(&witness, external_nullifier.0, request.signal.0);
-        check(&statement, &witness)?;
-        let (proof, values) =
-            self.backend.generate_proof(&zerokit_witness(&witness, &statement)?).map_err(backend_error)?;
-        if statement_of(&values) != Some(statement) {
-            return Err(ProveError::Disagreement);
-        }
-        rate_limit_proof(&proof, &statement, request)
+        self.engine.prove(&Proposition::new(witness, scope, request.signal)?)
+    }
+
+    /// Prepares to prove for one member in one tree.
+    pub fn member(
+        &self,
+        identity: &IdentitySecret,
+        limit: UserMessageLimit,
+        path: &MerklePath,
+    ) -> MemberProver {
+        MemberProver::new(Arc::clone(&self.engine), identity.clone(), limit, path.clone())
+    }
+
+    /// How often the fast path was given up.
+    pub fn health(&self) -> &EngineHealth {
+        &self.engine.health
     }
 }
 
-fn zerokit_witness(witness: &Witness, statement: &Statement) -> Result<RLNWitnessInput, ProveError> {
-    let index = witness.path.is_right.iter().map(|&is_right| u8::from(is_right)).collect();
-    RLNWitnessInput::new_single()
-        .identity_secret(SecretFr::from(&mut witness.secret.clone()))
-        .user_message_limit(Fr::from(witness.limit))
-        .merkle_proof(RLNMerkleProof::new(witness.path.siblings.to_vec(), index))
-        .x(statement.x)
-        .external_nullifier(statement.external_nullifier)
-        .message_id(Fr::from(witness.message_id))
-        .build()
-        .map_err(backend_error)
+impl Engine {
+    fn prove(&self, proposition: &Proposition) -> Result<RateLimitProof, ProveError> {
+        let proof = self.zerokit.prove(&proposition.witness, &proposition.statement)?;
+        Ok(proposition.signed(proof))
+    }
 }
 
-/// The statement that zerokit says it proved.
-fn statement_of(values: &RLNProofValues) -> Option<Statement> {
-    Some(Statement {
-        root: values.root(),
-        external_nullifier: values.external_nullifier(),
-        x: values.x(),
-        y: values.y()?,
-        nullifier: values.nullifier()?,
-    })
+impl Proposition {
+    /// What `witness` says of `signal` in `scope`, or which constraint it breaks.
+    fn new(witness: Witness, scope: Scope, signal: ShareX) -> Result<Self, Violation> {
+        let statement = evaluate(&witness, scope.external_nullifier().0, signal.0);
+        check(&statement, &witness)?;
+        Ok(Self { statement, witness, scope })
+    }
+
+    /// The proof as messages carry it.
+    fn signed(&self, proof: [u8; 128]) -> RateLimitProof {
+        RateLimitProof {
+            proof,
+            merkle_root: field_to_bytes(&self.statement.root),
+            epoch: self.scope.epoch.to_bytes(),
+            share_x: field_to_bytes(&self.statement.x),
+            share_y: field_to_bytes(&self.statement.y),
+            nullifier: field_to_bytes(&self.statement.nullifier),
+            rln_identifier: self.scope.rln_identifier.to_bytes(),
+        }
+    }
 }
 
-fn rate_limit_proof(
-    proof: &Proof,
-    statement: &Statement,
-    request: &ProveRequest<'_>,
-) -> Result<RateLimitProof, ProveError> {
-    let mut bytes = [0; 128];
-    proof.serialize_compressed(bytes.as_mut_slice()).map_err(backend_error)?;
-    Ok(RateLimitProof {
-        proof: bytes,
-        merkle_root: field_to_bytes(&statement.root),
-        epoch: request.epoch.to_bytes(),
-        share_x: field_to_bytes(&statement.x),
-        share_y: field_to_bytes(&statement.y),
-        nullifier: field_to_bytes(&statement.nullifier),
-        rln_identifier: request.rln_identifier.to_bytes(),
-    })
-}
-
-fn backend_error(error: impl std::error::Error) -> ProveError {
-    ProveError::Backend(error.to_string())
+impl Scope {
+    fn external_nullifier(&self) -> ExternalNullifier {
+        ExternalNullifier::new(self.epoch, &self.rln_identifier)
+    }
 }
 
 impl std::fmt::Debug for Prover {

@@ -5,7 +5,8 @@ use std::sync::{Arc, LazyLock};
 use weir_circuits::{MerkleBranch, Violation, Witness, check, evaluate};
 use weir_core::{ProofField, RateLimitProof, Timestamp, WakuMessage};
 use weir_rln::{
-    EpochLength, MessageId, ProofClaim, ProveError, Prover, Validator, ValidatorConfig, Verifier,
+    EngineSettings, EpochLength, MessageId, ProofClaim, ProveError, Prover, Validator, ValidatorConfig,
+    Verifier,
     test_utils::{Member, message},
 };
 use zerokit_rln::prelude::{
@@ -14,7 +15,8 @@ use zerokit_rln::prelude::{
 
 const NOW: Timestamp = Timestamp::from_secs(1_740_000_300);
 
-static PROVER: LazyLock<Prover> = LazyLock::new(|| Prover::load().expect("embedded keys"));
+static PROVER: LazyLock<Prover> =
+    LazyLock::new(|| Prover::load(&EngineSettings::default()).expect("embedded keys"));
 static VERIFIER: LazyLock<Verifier> = LazyLock::new(|| Verifier::load().expect("embedded key"));
 
 fn length() -> EpochLength {
@@ -153,4 +155,63 @@ fn many_threads_prove_and_verify_at_once() {
         workers.into_iter().map(|worker| worker.join().expect("no panic")).collect()
     });
     assert!(proofs.iter().all(holds));
+}
+
+#[test]
+fn every_tier_says_the_same_of_the_same_message() {
+    let (member, message) = (Member::new(1, 100), message("hello", NOW));
+    let request = member.request(&message, length(), MessageId(7));
+    let prover = PROVER.member(request.identity, request.limit, request.path);
+    assert_eq!(prover.root(), member.root);
+
+    let slot =
+        prover.slot(request.epoch, request.rln_identifier, request.message_id).expect("within the quota");
+    assert_eq!((slot.epoch(), slot.message_id(), slot.root()), (request.epoch, MessageId(7), member.root));
+    let proofs = [
+        PROVER.prove(&request),
+        prover.prove(request.epoch, request.rln_identifier, request.message_id, request.signal),
+        slot.prove(request.signal),
+    ]
+    .map(|proof| proof.expect("within the quota"));
+
+    let claims = proofs.each_ref().map(|proof| ProofClaim::parse(proof).expect("canonical"));
+    assert_eq!(VERIFIER.verify_batch(&claims.each_ref()), [true; 3]);
+    let unproven = proofs.map(|proof| RateLimitProof { proof: [0; 128], ..proof });
+    assert_eq!(unproven[0], unproven[1]);
+    assert_eq!(unproven[0], unproven[2]);
+}
+
+#[test]
+fn a_message_id_beyond_the_limit_gets_neither_proof_nor_slot() {
+    let (member, message) = (Member::new(1, 100), message("hello", NOW));
+    let request = member.request(&message, length(), MessageId(100));
+    let prover = PROVER.member(request.identity, request.limit, request.path);
+    let expected = Violation::MessageIdAtLimit { message_id: 100, limit: 100 };
+    let proof = prover.prove(request.epoch, request.rln_identifier, request.message_id, request.signal);
+    assert!(matches!(proof, Err(ProveError::Relation(violation)) if violation == expected), "{proof:?}");
+    let slot = prover.slot(request.epoch, request.rln_identifier, request.message_id);
+    assert!(matches!(slot, Err(ProveError::Relation(violation)) if violation == expected), "{slot:?}");
+}
+
+#[test]
+fn no_debug_output_of_a_prepared_proof_holds_a_secret() {
+    let (member, message) = (Member::new(1, 100), message("hello", NOW));
+    let request = member.request(&message, length(), MessageId(7));
+    let prover = PROVER.member(request.identity, request.limit, request.path);
+    let slot =
+        prover.slot(request.epoch, request.rln_identifier, request.message_id).expect("within the quota");
+    let secret: String = request.identity.to_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    let text = format!("{prover:?} {slot:?} {:?}", PROVER.clone());
+    assert!(!text.contains(&secret), "{text}");
+}
+
+#[test]
+fn a_batch_names_each_proof_that_does_not_hold() {
+    let (member, message) = (Member::new(1, 100), message("hello", NOW));
+    let proof = proven(&member, &message, 7).expect("within the quota");
+    let good = ProofClaim::parse(&proof).expect("canonical");
+    let bad = ProofClaim::parse(&RateLimitProof { proof: [0; 128], ..proof }).expect("canonical");
+    assert!(VERIFIER.verify_batch(&[]).is_empty());
+    assert_eq!(VERIFIER.verify_batch(&[&bad]), [false]);
+    assert_eq!(VERIFIER.verify_batch(&[&good, &bad, &good, &bad]), [true, false, true, false]);
 }

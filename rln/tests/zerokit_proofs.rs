@@ -121,7 +121,7 @@ fn identities_are_derived_alike() {
 fn proofs_hold_and_every_public_value_is_the_one_we_compute() {
     let Fixtures { members, signals } = fixtures();
     let (tree, verifier) = (tree(&members), Verifier::load().expect("embedded key"));
-    let prover = weir_rln::Prover::load().expect("embedded keys");
+    let prover = weir_rln::Prover::load(&weir_rln::EngineSettings::default()).expect("embedded keys");
     for signal in &signals {
         let (theirs, message) = (signal.proof(), signal.message());
         let claim = ProofClaim::parse(&theirs).expect("canonical");

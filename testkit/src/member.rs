@@ -9,8 +9,8 @@ use rand_chacha::ChaCha20Rng;
 use weir_core::{ProofField, RateLimitProof, WakuMessage};
 use weir_membership::{Group, Ledger, Membership};
 use weir_rln::{
-    Epoch, EpochLength, Identity, MessageId, ProveRequest, Prover, RlnIdentifier, UserMessageLimit,
-    signal_hash,
+    EngineSettings, Epoch, EpochLength, Identity, MessageId, ProveRequest, Prover, RlnIdentifier,
+    UserMessageLimit, signal_hash,
 };
 
 /// A registered identity that can prove.
@@ -31,7 +31,7 @@ impl Member {
         let limit = UserMessageLimit::new(limit).expect("a limit the circuit can compare");
         let membership =
             ledger.register(identity.commitment(), limit).expect("the ledger registers the member");
-        let prover = Prover::load().expect("the built-in proving key is readable");
+        let prover = Prover::load(&EngineSettings::default()).expect("the built-in proving key is readable");
         Self { identity, membership, prover }
     }
 

@@ -20,9 +20,9 @@ use rand::rngs::OsRng;
 use serde::Serialize;
 use weir_core::RateLimitProof;
 use weir_rln::{
-    ClaimError, Epoch, Identity, MembershipIndex, MerklePath, MerkleTree, MessageId, ProofClaim, ProveError,
-    ProveRequest, Prover, RateCommitment, RlnIdentifier, ShareX, UserMessageLimit, Verifier,
-    VerifyingKeyError,
+    ClaimError, EngineSettings, Epoch, Identity, MembershipIndex, MerklePath, MerkleTree, MessageId,
+    ProofClaim, ProveError, ProveRequest, Prover, RateCommitment, RlnIdentifier, ShareX, UserMessageLimit,
+    Verifier, VerifyingKeyError,
 };
 
 use crate::{
@@ -78,7 +78,8 @@ struct Times {
 }
 
 fn measure(iterations: u32) -> Result<Report, BenchError> {
-    let (prover, verifier, member) = (Prover::load()?, Verifier::load()?, Member::new());
+    let (prover, verifier, member) =
+        (Prover::load(&EngineSettings::default())?, Verifier::load()?, Member::new());
     let mut generation = Vec::new();
     let mut verification = Vec::new();
     for number in 0..=iterations {

@@ -1,0 +1,70 @@
+//! What the prover and the verifier have in common: their settings, and the count of what their
+//! fast path did not do.
+//!
+//! Each operation has a fast path and a slow one that is known to be right, zerokit for proofs and
+//! arkworks for checks. A fast path that fails, panics or is caught lying costs time and no message:
+//! the slow one takes over, and [`EngineHealth`] counts it, because nobody would notice otherwise.
+
+use std::{
+    path::PathBuf,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use strum::{IntoStaticStr, VariantArray};
+
+/// How proofs are made. The default needs no disk.
+#[derive(Debug, Clone, Default)]
+pub struct EngineSettings {
+    /// The file that keeps the tables of the proving key between two starts. Without one they are
+    /// computed at each start.
+    pub table_cache: Option<PathBuf>,
+}
+
+/// Where the tables of the fast prover come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+pub enum TableOrigin {
+    /// They were read from the cache.
+    Cache,
+    /// They were computed.
+    Built,
+    /// There are none; zerokit proves.
+    None,
+}
+
+/// An operation that has a fast path. The label is the metric label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
+pub enum FastPath {
+    /// The tables of the proving key.
+    Tables,
+    /// A proof from nothing.
+    ProveFull,
+    /// A proof of a prepared member.
+    ProveMember,
+    /// A proof of a prepared message id.
+    ProveSlot,
+    /// The check of one proof.
+    VerifyOne,
+    /// The check of many proofs at once.
+    VerifyBatch,
+}
+
+/// How often each fast path was given up for the slow one. Only ever grows.
+#[derive(Debug, Default)]
+pub struct EngineHealth {
+    fallbacks: [AtomicU64; FastPath::VARIANTS.len()],
+}
+
+impl EngineHealth {
+    /// Times that `path` was given up, since the start.
+    pub fn fallbacks(&self, path: FastPath) -> u64 {
+        self.fallbacks[path as usize].load(Ordering::Relaxed)
+    }
+
+    /// `path` was given up once.
+    #[expect(dead_code, reason = "there is no fast path yet")]
+    pub(crate) fn fell_back(&self, path: FastPath) {
+        self.fallbacks[path as usize].fetch_add(1, Ordering::Relaxed);
+    }
+}
