@@ -17,12 +17,14 @@
 mod backend;
 mod eight;
 mod portable;
+mod quadratic;
 #[cfg(test)]
 mod tests;
 
 pub use backend::{BackendKind, dispatch};
 use portable::prefetch;
 pub use portable::{PortableAdx, PortableElement, PortablePlain};
+pub use quadratic::Quadratic;
 
 use ark_ff::PrimeField;
 
