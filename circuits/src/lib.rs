@@ -13,7 +13,7 @@ mod hash;
 mod key;
 mod relation;
 
-pub use hash::{hash_to_field, poseidon};
+pub use hash::{HashElement, Schedule, hash_to_field, pair_schedule, poseidon};
 pub use key::{CircuitKey, RLN_V2_DEPTH_20};
 pub use relation::{MerkleBranch, Statement, Violation, Witness, check, evaluate};
 
