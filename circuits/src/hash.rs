@@ -20,7 +20,7 @@ use sha3::{Digest, Keccak256};
 
 pub use poseidon::{HashElement, Schedule};
 
-use grain::Parameters;
+pub(crate) use grain::Parameters;
 
 /// The most elements that [`poseidon()`] takes.
 const MAX_INPUTS: usize = 3;

@@ -11,11 +11,16 @@
 
 mod hash;
 mod key;
+pub mod r1cs;
 mod relation;
+mod shape;
+pub mod witness;
 
 pub use hash::{HashElement, Schedule, hash_to_field, pair_schedule, poseidon};
 pub use key::{CircuitKey, RLN_V2_DEPTH_20};
+pub use r1cs::R1cs;
 pub use relation::{MerkleBranch, Statement, Violation, Witness, check, evaluate};
+pub use shape::{MULTI_4, SINGLE, Shape};
 
 /// The scalar field of BN254, over which the circuit computes.
 pub use ark_bn254::Fr;

@@ -19,16 +19,16 @@ const ELEMENT_BITS: u32 = Fr::MODULUS_BIT_SIZE;
 /// Poseidon as it is published: each round adds its constants, applies x^5 to all elements (in the
 /// partial rounds to the first one) and multiplies by the matrix.
 #[derive(Debug)]
-pub(super) struct Parameters {
+pub(crate) struct Parameters {
     /// One row a round, one constant an element.
-    pub(super) constants: Vec<Vec<Fr>>,
+    pub(crate) constants: Vec<Vec<Fr>>,
     /// Rows of the matrix.
-    pub(super) matrix: Vec<Vec<Fr>>,
+    pub(crate) matrix: Vec<Vec<Fr>>,
 }
 
 impl Parameters {
     /// The instance of circomlib with a state of `width` elements.
-    pub(super) fn circomlib(width: usize, partial_rounds: usize) -> Self {
+    pub(crate) fn circomlib(width: usize, partial_rounds: usize) -> Self {
         let mut grain = Grain::new(width, partial_rounds);
         let rounds = FULL_ROUNDS + partial_rounds;
         let constants = (0..rounds).map(|_| (0..width).map(|_| grain.element_below_order()).collect());
