@@ -23,7 +23,6 @@ mod tests;
 
 pub use backend::{BackendKind, dispatch};
 use portable::prefetch;
-pub use portable::{PortableAdx, PortableElement, PortablePlain};
 pub use quadratic::Quadratic;
 
 use ark_ff::PrimeField;

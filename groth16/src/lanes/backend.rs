@@ -6,7 +6,10 @@ use std::fmt;
 use super::eight::Emulated;
 #[cfg(target_arch = "x86_64")]
 use super::eight::Ifma;
-use super::{Backend, Kernel, PortableAdx, PortablePlain};
+#[cfg(target_arch = "x86_64")]
+use super::portable::PortableAdx;
+use super::portable::PortablePlain;
+use super::{Backend, Kernel};
 
 /// The kinds of backends. They give equal results; rows stored by one have no meaning for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -63,10 +66,7 @@ impl fmt::Display for BackendKind {
 /// they are read.
 pub fn dispatch<K: Kernel>(kind: BackendKind, kernel: K) -> K::Output {
     match kind {
-        BackendKind::Portable => match PortableAdx::detect() {
-            Some(backend) => backend.run(kernel),
-            None => PortablePlain.run(kernel),
-        },
+        BackendKind::Portable => run_portable(kernel),
         #[cfg(target_arch = "x86_64")]
         BackendKind::Ifma => {
             Ifma::detect().expect("the caller checked that the kind is available").run(kernel)
@@ -76,4 +76,12 @@ pub fn dispatch<K: Kernel>(kind: BackendKind, kernel: K) -> K::Output {
         #[cfg(any(test, feature = "test-utils"))]
         BackendKind::Emulated => Emulated.run(kernel),
     }
+}
+
+fn run_portable<K: Kernel>(kernel: K) -> K::Output {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(backend) = PortableAdx::detect() {
+        return backend.run(kernel);
+    }
+    PortablePlain.run(kernel)
 }

@@ -4,6 +4,12 @@
 //! 2^254, so sums of two such values fit in 256 bits, and a product needs no last subtraction: with
 //! a, b < 2p and p / 2^256 < 0.19 it comes out below a * b / 2^256 + p < 1.76 p.
 
+#[cfg(target_arch = "x86_64")]
+mod adx;
+
+#[cfg(target_arch = "x86_64")]
+pub(super) use adx::PortableAdx;
+
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -15,15 +21,18 @@ use super::{Backend, BackendKind, Kernel, Lanes, MAX_LANES, Mask, Row};
 type Words = [u64; 4];
 
 /// One element of the field that `C` configures, multiplied by `M`.
-pub struct PortableElement<C, M> {
+pub(super) struct PortableElement<C, M> {
     words: Words,
     marker: PhantomData<fn() -> (C, M)>,
 }
 
 /// How two elements are multiplied. Words below 2p come in and go out.
-pub trait Multiplier: Copy + Send + Sync + 'static {
+pub(super) trait Multiplier: Copy + Send + Sync + 'static {
     /// `a * b / 2^256` modulo p.
     fn multiply<C: MontConfig<4>>(a: &Words, b: &Words) -> Words;
+
+    /// `a * a / 2^256` modulo p.
+    fn square<C: MontConfig<4>>(a: &Words) -> Words;
 }
 
 impl<C: MontConfig<4>, M: Multiplier> PortableElement<C, M> {
@@ -103,7 +112,7 @@ impl<C: MontConfig<4>, M: Multiplier> Lanes<Fp<MontBackend<C, 4>, 4>> for Portab
 
     #[inline(always)]
     fn square(&self) -> Self {
-        self.mul(self)
+        Self::new(M::square::<C>(&self.words))
     }
 
     #[inline(always)]
@@ -160,27 +169,9 @@ impl<C, M> fmt::Debug for PortableElement<C, M> {
     }
 }
 
-/// The portable backend on a processor with the instructions of the ADX and BMI2 sets.
-#[derive(Clone, Copy, Debug)]
-pub struct PortableAdx {
-    /// Made by [`Self::detect`] alone, so holding one proves that the instructions are there.
-    _proof: (),
-}
-
-impl PortableAdx {
-    /// The backend, if this processor has its instructions.
-    pub fn detect() -> Option<Self> {
-        #[cfg(target_arch = "x86_64")]
-        if std::arch::is_x86_feature_detected!("adx") && std::arch::is_x86_feature_detected!("bmi2") {
-            return Some(Self { _proof: () });
-        }
-        None
-    }
-}
-
 /// The portable backend on any other processor.
 #[derive(Clone, Copy, Debug)]
-pub struct PortablePlain;
+pub(super) struct PortablePlain;
 
 macro_rules! portable_backend {
     ($backend:ty) => {
@@ -202,15 +193,9 @@ macro_rules! portable_backend {
     };
 }
 
+#[cfg(target_arch = "x86_64")]
 portable_backend!(PortableAdx);
 portable_backend!(PortablePlain);
-
-impl Multiplier for PortableAdx {
-    #[inline(always)]
-    fn multiply<C: MontConfig<4>>(a: &Words, b: &Words) -> Words {
-        PortablePlain::multiply::<C>(a, b)
-    }
-}
 
 impl Multiplier for PortablePlain {
     /// One word of `b` at a time: add its multiple of `a`, add the multiple of p that clears the lowest
@@ -234,6 +219,11 @@ impl Multiplier for PortablePlain {
             t = [r0, r1, r2, t4 + carry];
         }
         t
+    }
+
+    #[inline(always)]
+    fn square<C: MontConfig<4>>(a: &Words) -> Words {
+        Self::multiply::<C>(a, a)
     }
 }
 

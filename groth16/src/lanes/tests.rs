@@ -3,6 +3,7 @@
 use ark_ff::{BigInteger, PrimeField};
 use proptest::prelude::*;
 
+use super::portable::PortablePlain;
 use super::*;
 
 /// Compares every operation of `L` with ark's on the elements `a` and `b`, one for each lane, taken
@@ -102,9 +103,10 @@ fn the_plain_portable_backend_calculates_as_ark_does() {
     PortablePlain.run(Comparison);
 }
 
+#[cfg(target_arch = "x86_64")]
 #[test]
 fn the_adx_backend_calculates_as_ark_does() {
-    match PortableAdx::detect() {
+    match super::portable::PortableAdx::detect() {
         Some(backend) => backend.run(Comparison),
         None => println!("NOT RUN: this processor lacks ADX or BMI2"),
     }
