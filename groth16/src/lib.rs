@@ -4,6 +4,10 @@
 //! [`lanes::Backend`]: one element at a time anywhere, eight in step where the processor has
 //! AVX-512 IFMA.
 
+mod fft;
 pub mod key;
 pub mod lanes;
+pub mod prover;
+mod qap;
+mod scratch;
 pub mod verifier;
