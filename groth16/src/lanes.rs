@@ -72,6 +72,36 @@ pub trait Lanes<F: PrimeField>: Copy + Send + Sync {
     /// The square.
     fn square(&self) -> Self;
 
+    /// `self * (a + b)`. This and the next four may save reductions that the operations apart need.
+    #[inline(always)]
+    fn mul_sum(&self, a: &Self, b: &Self) -> Self {
+        self.mul(&a.add(b))
+    }
+
+    /// `self * (a - b)`.
+    #[inline(always)]
+    fn mul_difference(&self, a: &Self, b: &Self) -> Self {
+        self.mul(&a.sub(b))
+    }
+
+    /// `a^2 - b^2`, as `(a + b) * (a - b)`.
+    #[inline(always)]
+    fn difference_of_squares(a: &Self, b: &Self) -> Self {
+        a.add(b).mul_difference(a, b)
+    }
+
+    /// `a * b + c * d`.
+    #[inline(always)]
+    fn sum_of_products(a: &Self, b: &Self, c: &Self, d: &Self) -> Self {
+        a.mul(b).add(&c.mul(d))
+    }
+
+    /// `a * b - c * d`.
+    #[inline(always)]
+    fn difference_of_products(a: &Self, b: &Self, c: &Self, d: &Self) -> Self {
+        a.mul(b).sub(&c.mul(d))
+    }
+
     /// The lanes that hold zero.
     fn is_zero(&self) -> Mask;
 

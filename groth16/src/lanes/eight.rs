@@ -10,6 +10,7 @@
 //!
 //! B is below 2^255, so a stored value fits four 64-bit words.
 
+mod columns;
 mod constants;
 #[cfg(any(test, feature = "test-utils"))]
 mod emulated;
@@ -28,6 +29,7 @@ use std::marker::PhantomData;
 
 use ark_ff::{BigInt, Fp, MontBackend, MontConfig};
 
+use self::columns::Columns;
 use self::constants::{Constants, LIMB_MASK, limbs_of_words, words_of_limbs};
 use super::{Lanes, MAX_LANES, Mask, Row};
 
@@ -76,6 +78,26 @@ impl<C: MontConfig<4>, W: Words> Residue<C, W> {
         let l3 = l3.add(l2.shift_right_signed::<52>());
         let l4 = l4.add(l3.shift_right_signed::<52>());
         Self::new([l0.and(mask), l1.and(mask), l2.and(mask), l3.and(mask), l4])
+    }
+
+    /// A sum for the multiplier alone: below 2B, not B.
+    #[inline(always)]
+    fn loose_sum(&self, other: &Self) -> Self {
+        let mut limbs = self.limbs;
+        for (limb, addend) in limbs.iter_mut().zip(other.limbs) {
+            *limb = limb.add(addend);
+        }
+        Self::carried(limbs)
+    }
+
+    /// A difference for the multiplier alone: 3p is added, as B < 3p; below B + 3p, not B.
+    #[inline(always)]
+    fn loose_difference(&self, other: &Self) -> Self {
+        let mut limbs = self.limbs;
+        for (i, limb) in limbs.iter_mut().enumerate() {
+            *limb = limb.add(W::splat(C::THRICE_MODULUS[i])).sub(other.limbs[i]);
+        }
+        Self::borrowed(limbs)
     }
 
     /// Eight residues from words that hold numbers below B.
@@ -204,33 +226,12 @@ impl<C: MontConfig<4>, W: Words> Lanes<Fp<MontBackend<C, 4>, 4>> for Residue<C, 
         Self::borrowed(limbs)
     }
 
-    /// Montgomery's method, a limb of `other` at a time: add its multiple of `self`, add the multiple m
-    /// of p that makes the lowest limb zero modulo 2^52, drop that limb and keep its carry.
-    ///
-    /// A product of limbs enters as two halves below 2^52, in its own column and the one above. In one
-    /// step a column gets at most four halves and a carry; a column lives for five steps, so it stays
-    /// below 20 * 2^52 + carry < 2^57, far from 2^64. The result is below
-    /// `B^2 / 2^260 + p < 4.1 p^2 / (84 p) + p < 1.05 p`.
+    /// The factors are below B: see [`Columns::reduced`] for the bound of the product.
     #[inline(always)]
     fn mul(&self, other: &Self) -> Self {
-        let [a0, a1, a2, a3, a4] = self.limbs;
-        let [p0, p1, p2, p3, p4] = splat::<W>(C::MODULUS_LIMBS);
-        let zero = W::splat(0);
-        let mut t = [zero; 5];
-        for b in other.limbs {
-            let lowest = t[0].add_low(a0, b);
-            // add_low and add_high read the low 52 bits of their factors, so `lowest` needs no mask.
-            let m = zero.add_low(lowest, W::splat(C::INVERSE_52));
-            let carry = lowest.add_low(m, p0).shift_right::<52>();
-            t = [
-                t[1].add(carry).add_low(a1, b).add_high(a0, b).add_low(m, p1).add_high(m, p0),
-                t[2].add_low(a2, b).add_high(a1, b).add_low(m, p2).add_high(m, p1),
-                t[3].add_low(a3, b).add_high(a2, b).add_low(m, p3).add_high(m, p2),
-                t[4].add_low(a4, b).add_high(a3, b).add_low(m, p4).add_high(m, p3),
-                zero.add_high(a4, b).add_high(m, p4),
-            ];
-        }
-        Self::carried(t)
+        let mut columns = Columns::zero();
+        columns.add_product(&self.limbs, &other.limbs);
+        Self::carried(columns.reduced::<C>())
     }
 
     #[inline(always)]
@@ -245,7 +246,38 @@ impl<C: MontConfig<4>, W: Words> Lanes<Fp<MontBackend<C, 4>, 4>> for Residue<C, 
 
     #[inline(always)]
     fn square(&self) -> Self {
-        self.mul(self)
+        Self::carried(Columns::square(&self.limbs).reduced::<C>())
+    }
+
+    /// The sum is not reduced, below 2B.
+    #[inline(always)]
+    fn mul_sum(&self, a: &Self, b: &Self) -> Self {
+        self.mul(&a.loose_sum(b))
+    }
+
+    /// The difference is not reduced, below B + 3p.
+    #[inline(always)]
+    fn mul_difference(&self, a: &Self, b: &Self) -> Self {
+        self.mul(&a.loose_difference(b))
+    }
+
+    #[inline(always)]
+    fn difference_of_squares(a: &Self, b: &Self) -> Self {
+        a.loose_sum(b).mul(&a.loose_difference(b))
+    }
+
+    #[inline(always)]
+    fn sum_of_products(a: &Self, b: &Self, c: &Self, d: &Self) -> Self {
+        let mut columns = Columns::zero();
+        columns.add_product(&a.limbs, &b.limbs);
+        columns.add_product(&c.limbs, &d.limbs);
+        Self::carried(columns.reduced::<C>())
+    }
+
+    /// `c` is made negative without a reduction, so that it is at most 3p.
+    #[inline(always)]
+    fn difference_of_products(a: &Self, b: &Self, c: &Self, d: &Self) -> Self {
+        Self::sum_of_products(a, b, &Self::zero().loose_difference(c), d)
     }
 
     /// Below B, zero is held as 0, p or 2p.

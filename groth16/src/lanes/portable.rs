@@ -31,6 +31,9 @@ pub(super) trait Multiplier: Copy + Send + Sync + 'static {
     /// `a * b / 2^256` modulo p.
     fn multiply<C: MontConfig<4>>(a: &Words, b: &Words) -> Words;
 
+    /// `(a * b + c * d) / 2^256` modulo p, below 3p: not reduced enough to come in again. `c` may be 2p.
+    fn multiply_and_add<C: MontConfig<4>>(a: &Words, b: &Words, c: &Words, d: &Words) -> Words;
+
     /// `a * a / 2^256` modulo p.
     fn square<C: MontConfig<4>>(a: &Words) -> Words;
 }
@@ -42,6 +45,13 @@ impl<C: MontConfig<4>, M: Multiplier> PortableElement<C, M> {
     #[inline(always)]
     fn new(words: Words) -> Self {
         Self { words, marker: PhantomData }
+    }
+
+    /// From words below 4p.
+    #[inline(always)]
+    fn reduced(words: &Words) -> Self {
+        let (reduced, borrow) = subtract(words, &Self::TWICE_MODULUS);
+        Self::new(choose(borrow, words, &reduced))
     }
 
     #[inline(always)]
@@ -84,8 +94,7 @@ impl<C: MontConfig<4>, M: Multiplier> Lanes<Fp<MontBackend<C, 4>, 4>> for Portab
     #[inline(always)]
     fn add(&self, other: &Self) -> Self {
         let (sum, _) = add(&self.words, &other.words);
-        let (reduced, borrow) = subtract(&sum, &Self::TWICE_MODULUS);
-        Self::new(choose(borrow, &sum, &reduced))
+        Self::reduced(&sum)
     }
 
     #[inline(always)]
@@ -113,6 +122,18 @@ impl<C: MontConfig<4>, M: Multiplier> Lanes<Fp<MontBackend<C, 4>, 4>> for Portab
     #[inline(always)]
     fn square(&self) -> Self {
         Self::new(M::square::<C>(&self.words))
+    }
+
+    #[inline(always)]
+    fn sum_of_products(a: &Self, b: &Self, c: &Self, d: &Self) -> Self {
+        Self::reduced(&M::multiply_and_add::<C>(&a.words, &b.words, &c.words, &d.words))
+    }
+
+    #[inline(always)]
+    fn difference_of_products(a: &Self, b: &Self, c: &Self, d: &Self) -> Self {
+        // At most 2p, which the multiplier takes for its third factor.
+        let (negated, _) = subtract(&Self::TWICE_MODULUS, &c.words);
+        Self::reduced(&M::multiply_and_add::<C>(&a.words, &b.words, &negated, &d.words))
     }
 
     #[inline(always)]
@@ -198,25 +219,25 @@ portable_backend!(PortableAdx);
 portable_backend!(PortablePlain);
 
 impl Multiplier for PortablePlain {
-    /// One word of `b` at a time: add its multiple of `a`, add the multiple of p that clears the lowest
-    /// word, drop that word.
+    /// One word of `b` at a time, so that four words and a carry hold the sum t. With a <= 2p it stays
+    /// below 3p + 1 between the steps, and below 2^64 * 4p within one.
     #[inline(always)]
     fn multiply<C: MontConfig<4>>(a: &Words, b: &Words) -> Words {
-        let p = &C::MODULUS.0;
         let mut t = [0; 4];
         for &word in b {
-            // t < 3p before the reduction of the previous word's step, so no sum below leaves its words:
-            // t + a * word + m * p < 2^64 * 4p < 2^320.
-            let (t0, carry) = a[0].carrying_mul_add(word, t[0], 0);
-            let (t1, carry) = a[1].carrying_mul_add(word, t[1], carry);
-            let (t2, carry) = a[2].carrying_mul_add(word, t[2], carry);
-            let (t3, t4) = a[3].carrying_mul_add(word, t[3], carry);
-            let m = t0.wrapping_mul(C::INV);
-            let (_, carry) = m.carrying_mul_add(p[0], t0, 0);
-            let (r0, carry) = m.carrying_mul_add(p[1], t1, carry);
-            let (r1, carry) = m.carrying_mul_add(p[2], t2, carry);
-            let (r2, carry) = m.carrying_mul_add(p[3], t3, carry);
-            t = [r0, r1, r2, t4 + carry];
+            t = reduce_lowest::<C>(add_row([t[0], t[1], t[2], t[3], 0], a, word));
+        }
+        t
+    }
+
+    /// As above, with t below 5p + 1 between the steps: still below 2^256, which is 5.2 p. It ends below
+    /// 8 p^2 / 2^256 + p < 2.6 p.
+    #[inline(always)]
+    fn multiply_and_add<C: MontConfig<4>>(a: &Words, b: &Words, c: &Words, d: &Words) -> Words {
+        let mut t = [0; 4];
+        for i in 0..4 {
+            let with_first = add_row([t[0], t[1], t[2], t[3], 0], a, b[i]);
+            t = reduce_lowest::<C>(add_row(with_first, c, d[i]));
         }
         t
     }
@@ -225,6 +246,28 @@ impl Multiplier for PortablePlain {
     fn square<C: MontConfig<4>>(a: &Words) -> Words {
         Self::multiply::<C>(a, a)
     }
+}
+
+/// `t + a * word`.
+#[inline(always)]
+fn add_row(t: [u64; 5], a: &Words, word: u64) -> [u64; 5] {
+    let (t0, carry) = a[0].carrying_mul_add(word, t[0], 0);
+    let (t1, carry) = a[1].carrying_mul_add(word, t[1], carry);
+    let (t2, carry) = a[2].carrying_mul_add(word, t[2], carry);
+    let (t3, carry) = a[3].carrying_mul_add(word, t[3], carry);
+    [t0, t1, t2, t3, t[4] + carry]
+}
+
+/// `(t + m * p) / 2^64` with the m below 2^64 that makes the lowest word zero.
+#[inline(always)]
+fn reduce_lowest<C: MontConfig<4>>(t: [u64; 5]) -> Words {
+    let p = &C::MODULUS.0;
+    let m = t[0].wrapping_mul(C::INV);
+    let (_, carry) = m.carrying_mul_add(p[0], t[0], 0);
+    let (r0, carry) = m.carrying_mul_add(p[1], t[1], carry);
+    let (r1, carry) = m.carrying_mul_add(p[2], t[2], carry);
+    let (r2, carry) = m.carrying_mul_add(p[3], t[3], carry);
+    [r0, r1, r2, t[4] + carry]
 }
 
 #[inline(always)]

@@ -26,6 +26,18 @@ fn check_against_ark<F: PrimeField, L: Lanes<F>>(a: &[F], b: &[F]) {
     assert_eq!(elements(&left.double()), expected(|a, _| a.double()));
     assert_eq!(elements(&left.neg()), expected(|a, _| -a));
     assert_eq!(elements(&left.square()), expected(|a, _| a.square()));
+    assert_eq!(elements(&left.mul_sum(&left, &right)), expected(|a, b| a * (a + b)));
+    assert_eq!(elements(&left.mul_difference(&left, &right)), expected(|a, b| a * (a - b)));
+    assert_eq!(elements(&L::difference_of_squares(&left, &right)), expected(|a, b| a * a - b * b));
+    let (negated, doubled) = (left.neg(), right.double());
+    assert_eq!(
+        elements(&L::sum_of_products(&left, &right, &doubled, &negated)),
+        expected(|a, b| a * b - b.double() * a)
+    );
+    assert_eq!(
+        elements(&L::difference_of_products(&negated, &doubled, &left, &right)),
+        expected(|a, b| -a * b.double() - a * b)
+    );
     assert_eq!(left.is_zero(), mask_of(|a, _| a.is_zero()));
     assert_eq!(left.sub(&left).is_zero(), Mask::first(L::LANES));
     assert_eq!(left.equals(&right), mask_of(|a, b| a == b));

@@ -52,7 +52,7 @@ macro_rules! first_row {
             "adcx ", $t2, ", {lo}\n",
             "mulx ", $t4, ", {lo}, [{a} + 24]\n",
             "adcx ", $t3, ", {lo}\n",
-            "adcx ", $t4, ", [{c} + 48]\n",
+            "adcx ", $t4, ", [{constants} + 48]\n",
         )
     };
 }
@@ -74,8 +74,31 @@ macro_rules! next_row {
             "adox ", $t3, ", {hi}\n",
             "mulx ", $t4, ", {lo}, [{a} + 24]\n",
             "adcx ", $t3, ", {lo}\n",
-            "adox ", $t4, ", [{c} + 48]\n",
-            "adcx ", $t4, ", [{c} + 48]\n",
+            "adox ", $t4, ", [{constants} + 48]\n",
+            "adcx ", $t4, ", [{constants} + 48]\n",
+        )
+    };
+}
+
+/// `t0..=t4 = t0..=t4 + rdx * c`.
+#[rustfmt::skip]
+macro_rules! second_row {
+    ($t0:literal, $t1:literal, $t2:literal, $t3:literal, $t4:literal) => {
+        concat!(
+            "xor {lo:e}, {lo:e}\n",
+            "mulx {hi}, {lo}, [{c}]\n",
+            "adcx ", $t0, ", {lo}\n",
+            "adox ", $t1, ", {hi}\n",
+            "mulx {hi}, {lo}, [{c} + 8]\n",
+            "adcx ", $t1, ", {lo}\n",
+            "adox ", $t2, ", {hi}\n",
+            "mulx {hi}, {lo}, [{c} + 16]\n",
+            "adcx ", $t2, ", {lo}\n",
+            "adox ", $t3, ", {hi}\n",
+            "mulx {hi}, {lo}, [{c} + 24]\n",
+            "adcx ", $t3, ", {lo}\n",
+            "adox ", $t4, ", {hi}\n",
+            "adcx ", $t4, ", [{constants} + 48]\n",
         )
     };
 }
@@ -89,21 +112,21 @@ macro_rules! reduce {
     ($t0:literal, $t1:literal, $t2:literal, $t3:literal, $t4:literal) => {
         concat!(
             "mov rdx, ", $t0, "\n",
-            "imul rdx, [{c} + 32]\n",
+            "imul rdx, [{constants} + 32]\n",
             "xor {lo:e}, {lo:e}\n",
-            "adcx ", $t0, ", [{c} + 40]\n",
-            "mulx {hi}, {lo}, [{c}]\n",
+            "adcx ", $t0, ", [{constants} + 40]\n",
+            "mulx {hi}, {lo}, [{constants}]\n",
             "adox ", $t1, ", {hi}\n",
-            "mulx {hi}, {lo}, [{c} + 8]\n",
+            "mulx {hi}, {lo}, [{constants} + 8]\n",
             "adcx ", $t1, ", {lo}\n",
             "adox ", $t2, ", {hi}\n",
-            "mulx {hi}, {lo}, [{c} + 16]\n",
+            "mulx {hi}, {lo}, [{constants} + 16]\n",
             "adcx ", $t2, ", {lo}\n",
             "adox ", $t3, ", {hi}\n",
-            "mulx {hi}, {lo}, [{c} + 24]\n",
+            "mulx {hi}, {lo}, [{constants} + 24]\n",
             "adcx ", $t3, ", {lo}\n",
             "adox ", $t4, ", {hi}\n",
-            "adcx ", $t4, ", [{c} + 48]\n",
+            "adcx ", $t4, ", [{constants} + 48]\n",
         )
     };
 }
@@ -115,7 +138,7 @@ impl Multiplier for PortableAdx {
     fn multiply<C: MontConfig<4>>(a: &Words, b: &Words) -> Words {
         let (r0, r1, r2, r3): (u64, u64, u64, u64);
         // SAFETY: a kernel runs, so the processor has the instructions. They read four words at `a` and
-        // at `b`, seven at `c`, and write nothing but registers that are declared.
+        // at `b`, seven at `constants`, and write nothing but registers that are declared.
         unsafe {
             asm!(
                 "mov rdx, [{b}]",
@@ -132,7 +155,53 @@ impl Multiplier for PortableAdx {
                 reduce!("{t3}", "{t4}", "{t0}", "{t1}", "{t2}"),
                 a = in(reg) a.as_ptr(),
                 b = in(reg) b.as_ptr(),
-                c = in(reg) std::ptr::from_ref(&const { constants::<C>() }),
+                constants = in(reg) std::ptr::from_ref(&const { constants::<C>() }),
+                t4 = out(reg) r0,
+                t0 = out(reg) r1,
+                t1 = out(reg) r2,
+                t2 = out(reg) r3,
+                t3 = out(reg) _,
+                lo = out(reg) _,
+                hi = out(reg) _,
+                out("rdx") _,
+                options(pure, readonly, nostack),
+            );
+        }
+        [r0, r1, r2, r3]
+    }
+
+    #[inline(always)]
+    fn multiply_and_add<C: MontConfig<4>>(a: &Words, b: &Words, c: &Words, d: &Words) -> Words {
+        let (r0, r1, r2, r3): (u64, u64, u64, u64);
+        // SAFETY: a kernel runs, so the processor has the instructions. They read four words at each of
+        // `a`, `b`, `c`, `d`, seven at `constants`, and write nothing but registers that are declared.
+        unsafe {
+            asm!(
+                "mov rdx, [{b}]",
+                first_row!("{t0}", "{t1}", "{t2}", "{t3}", "{t4}"),
+                "mov rdx, [{d}]",
+                second_row!("{t0}", "{t1}", "{t2}", "{t3}", "{t4}"),
+                reduce!("{t0}", "{t1}", "{t2}", "{t3}", "{t4}"),
+                "mov rdx, [{b} + 8]",
+                next_row!("{t1}", "{t2}", "{t3}", "{t4}", "{t0}"),
+                "mov rdx, [{d} + 8]",
+                second_row!("{t1}", "{t2}", "{t3}", "{t4}", "{t0}"),
+                reduce!("{t1}", "{t2}", "{t3}", "{t4}", "{t0}"),
+                "mov rdx, [{b} + 16]",
+                next_row!("{t2}", "{t3}", "{t4}", "{t0}", "{t1}"),
+                "mov rdx, [{d} + 16]",
+                second_row!("{t2}", "{t3}", "{t4}", "{t0}", "{t1}"),
+                reduce!("{t2}", "{t3}", "{t4}", "{t0}", "{t1}"),
+                "mov rdx, [{b} + 24]",
+                next_row!("{t3}", "{t4}", "{t0}", "{t1}", "{t2}"),
+                "mov rdx, [{d} + 24]",
+                second_row!("{t3}", "{t4}", "{t0}", "{t1}", "{t2}"),
+                reduce!("{t3}", "{t4}", "{t0}", "{t1}", "{t2}"),
+                a = in(reg) a.as_ptr(),
+                b = in(reg) b.as_ptr(),
+                c = in(reg) c.as_ptr(),
+                d = in(reg) d.as_ptr(),
+                constants = in(reg) std::ptr::from_ref(&const { constants::<C>() }),
                 t4 = out(reg) r0,
                 t0 = out(reg) r1,
                 t1 = out(reg) r2,
@@ -153,7 +222,7 @@ impl Multiplier for PortableAdx {
     fn square<C: MontConfig<4>>(a: &Words) -> Words {
         let (r0, r1, r2, r3): (u64, u64, u64, u64);
         // SAFETY: a kernel runs, so the processor has the instructions. They read four words at `a`,
-        // seven at `c`, and write nothing but registers that are declared.
+        // seven at `constants`, and write nothing but registers that are declared.
         unsafe {
             asm!(
                 // t1..=t6: the products of different words.
@@ -212,7 +281,7 @@ impl Multiplier for PortableAdx {
                 "adc {t1}, {t6}",
                 "adc {t2}, {t7}",
                 a = in(reg) a.as_ptr(),
-                c = in(reg) std::ptr::from_ref(&const { constants::<C>() }),
+                constants = in(reg) std::ptr::from_ref(&const { constants::<C>() }),
                 t8 = out(reg) r0,
                 t0 = out(reg) r1,
                 t1 = out(reg) r2,
