@@ -15,6 +15,8 @@
 //! is large and called from many places.
 
 mod backend;
+#[cfg(any(test, feature = "test-utils"))]
+pub mod conformance;
 mod eight;
 mod portable;
 mod quadratic;

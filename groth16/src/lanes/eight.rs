@@ -16,12 +16,18 @@ mod constants;
 mod emulated;
 #[cfg(target_arch = "x86_64")]
 mod ifma;
+#[cfg(any(test, feature = "test-utils"))]
+mod instructions;
 mod words;
 
 #[cfg(any(test, feature = "test-utils"))]
 pub(super) use emulated::Emulated;
 #[cfg(target_arch = "x86_64")]
 pub(super) use ifma::Ifma;
+#[cfg(all(target_arch = "x86_64", any(test, feature = "test-utils")))]
+pub(super) use ifma::IfmaWords;
+#[cfg(any(test, feature = "test-utils"))]
+pub(super) use instructions::compare_with_emulation;
 use words::Words;
 
 use std::fmt;
