@@ -179,6 +179,8 @@ impl Mask {
 #[repr(C, align(64))]
 pub struct Row(pub [u64; 8]);
 
+impl zeroize::DefaultIsZeroes for Row {}
+
 /// A way to calculate: which instructions, how many lanes, which representation.
 pub trait Backend: Copy + Send + Sync + 'static {
     /// Elements of the base field, the coordinates of points.

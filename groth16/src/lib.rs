@@ -7,6 +7,7 @@
 mod fft;
 pub mod key;
 pub mod lanes;
+pub mod msm;
 pub mod prover;
 mod qap;
 mod scratch;
