@@ -4,10 +4,12 @@
 //! [`lanes::Backend`]: one element at a time anywhere, eight in step where the processor has
 //! AVX-512 IFMA.
 
+mod decompress;
 mod fft;
 pub mod key;
 pub mod lanes;
 pub mod msm;
+mod pairing;
 pub mod prover;
 mod qap;
 mod scratch;

@@ -18,6 +18,8 @@ mod emulated;
 mod ifma;
 #[cfg(any(test, feature = "test-utils"))]
 mod instructions;
+#[cfg(any(test, feature = "test-utils"))]
+mod outlined;
 mod words;
 
 #[cfg(any(test, feature = "test-utils"))]

@@ -5,6 +5,7 @@ use std::array::from_fn;
 use ark_bn254::{FqConfig, FrConfig};
 
 use super::constants::LIMB_MASK;
+use super::outlined::Outlined;
 use super::{Residue, Words};
 use crate::lanes::{Backend, BackendKind, Kernel, Mask, Row};
 
@@ -13,8 +14,8 @@ use crate::lanes::{Backend, BackendKind, Kernel, Mask, Row};
 pub(in crate::lanes) struct Emulated;
 
 impl Backend for Emulated {
-    type Fq = Residue<FqConfig, EmulatedWords>;
-    type Fr = Residue<FrConfig, EmulatedWords>;
+    type Fq = Outlined<Residue<FqConfig, EmulatedWords>>;
+    type Fr = Outlined<Residue<FrConfig, EmulatedWords>>;
     const KIND: BackendKind = BackendKind::Emulated;
 
     #[inline(never)]
