@@ -10,7 +10,7 @@ mod reader;
 use ark_bn254::Fr;
 use ark_ff::PrimeField;
 
-use crate::Shape;
+use crate::{Shape, matrices_digest};
 use reader::Reader;
 
 /// A sum of wires: (wire, coefficient), each wire below the circuit's number of wires.
@@ -133,6 +133,12 @@ impl R1cs {
         let value =
             |sum: &Combination| -> Fr { sum.iter().map(|&(wire, factor)| wires[wire] * factor).sum() };
         self.constraints.iter().position(|row| value(&row.a) * value(&row.b) != value(&row.c))
+    }
+
+    /// What the circuit has in common with every proving key made for it, see [`matrices_digest`].
+    pub fn matrices_digest(&self) -> String {
+        let rows = self.constraints.iter();
+        matrices_digest(rows.clone().map(|row| row.a.iter().copied()), rows.map(|row| row.b.iter().copied()))
     }
 
     /// The circuit's size.

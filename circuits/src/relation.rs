@@ -9,7 +9,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 use crate::{TREE_DEPTH, poseidon};
 
 /// Bits of a message id, and of the distance from a message id up to its limit.
-const LIMIT_BITS: u32 = 16;
+pub(crate) const LIMIT_BITS: u32 = 16;
 
 /// What everyone sees: the public inputs of the circuit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,16 +82,7 @@ pub enum Violation {
 
 /// Whether `witness` proves `statement`: the relation of the circuit, constraint by constraint.
 pub fn check(statement: &Statement, witness: &Witness) -> Result<(), Violation> {
-    let Witness { limit, message_id, .. } = *witness;
-    if message_id >> LIMIT_BITS != 0 {
-        return Err(Violation::MessageIdTooWide(message_id));
-    }
-    if message_id >= limit {
-        return Err(Violation::MessageIdAtLimit { message_id, limit });
-    }
-    if limit - message_id > 1 << LIMIT_BITS {
-        return Err(Violation::LimitTooWide(limit));
-    }
+    check_limit(witness.message_id, witness.limit)?;
     let expected = evaluate(witness, statement.external_nullifier, statement.x);
     if statement.root != expected.root {
         return Err(Violation::Root);
@@ -101,6 +92,20 @@ pub fn check(statement: &Statement, witness: &Witness) -> Result<(), Violation> 
     }
     if statement.nullifier != expected.nullifier {
         return Err(Violation::Nullifier);
+    }
+    Ok(())
+}
+
+/// Whether the comparison in the circuit finds `message_id` below `limit`.
+pub(crate) fn check_limit(message_id: u32, limit: u32) -> Result<(), Violation> {
+    if message_id >> LIMIT_BITS != 0 {
+        return Err(Violation::MessageIdTooWide(message_id));
+    }
+    if message_id >= limit {
+        return Err(Violation::MessageIdAtLimit { message_id, limit });
+    }
+    if limit - message_id > 1 << LIMIT_BITS {
+        return Err(Violation::LimitTooWide(limit));
     }
     Ok(())
 }

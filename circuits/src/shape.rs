@@ -13,14 +13,6 @@ pub struct Shape {
     pub non_zeros: [usize; 3],
 }
 
-/// [`RLN_V2_DEPTH_20`](crate::RLN_V2_DEPTH_20).
-pub const SINGLE: Shape =
-    Shape { constraints: 5820, wires: 5844, public: 5, non_zeros: [9658, 13282, 49869] };
-
-/// The circuit for several message ids, `multi_message_id/max_out_4` of zerokit.
-pub const MULTI_4: Shape =
-    Shape { constraints: 7390, wires: 7401, public: 15, non_zeros: [12418, 16908, 62048] };
-
 impl Shape {
     /// Points of the domain that the constraints are interpolated over: a power of two with room for
     /// each constraint and, behind them, one row for each public wire and the constant.

@@ -1,5 +1,5 @@
 //! Every constraint of the relation has a test that breaks it and nothing else. That the circuit
-//! agrees with the relation is tested where there is a prover, in `weir-rln`.
+//! agrees with the relation is tested in `agreement.rs`.
 
 use proptest::prelude::*;
 use weir_circuits::{Fr, MerkleBranch, Statement, TREE_DEPTH, Violation, Witness, check, evaluate};

@@ -10,6 +10,7 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 const ARROWS: &[(&str, &[&str])] = &[
     ("core", &[]),
     ("circuits", &[]),
+    ("circuits-setup", &["circuits"]),
     ("groth16", &[]),
     ("wire", &["core"]),
     ("rln", &["core", "circuits", "groth16"]),

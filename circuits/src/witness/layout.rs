@@ -3,20 +3,19 @@
 use std::ops::Range;
 
 use super::{
+    line::LineLayout,
     membership::MembershipLayout,
-    poseidon::wire_count,
-    share::{LIMIT_BITS, ShareLayout},
+    poseidon::{partial_rounds, wire_count},
+    range::{BIT_WIRES, RangeLayout},
 };
 use crate::TREE_DEPTH;
 
-/// The wire that is always one.
-pub(super) const ONE: usize = 0;
-
-const Y: usize = 1;
+// Wire 0 is always one.
+pub(super) const Y: usize = 1;
 const ROOT: usize = 2;
 const NULLIFIER: usize = 3;
-const X: usize = 4;
-const EXTERNAL_NULLIFIER: usize = 5;
+pub(super) const X: usize = 4;
+pub(super) const EXTERNAL_NULLIFIER: usize = 5;
 const SECRET: usize = 6;
 const LIMIT: usize = 7;
 const MESSAGE_ID: usize = 8;
@@ -33,10 +32,10 @@ const LEAF_HASH: usize = COMMITMENT_HASH + wire_count(2);
 const SLOPE_HASH: usize = LEAF_HASH + wire_count(3);
 const NULLIFIER_HASH: usize = SLOPE_HASH + wire_count(4);
 const MESSAGE_ID_BITS: usize = NULLIFIER_HASH + wire_count(2);
-const DISTANCE_BITS: usize = MESSAGE_ID_BITS + LIMIT_BITS - 1;
+const DISTANCE_BITS: usize = MESSAGE_ID_BITS + BIT_WIRES;
 
 /// Wires of the circuit, the constant one among them.
-pub const WIRES: usize = DISTANCE_BITS + LIMIT_BITS - 1;
+pub const WIRES: usize = DISTANCE_BITS + BIT_WIRES;
 const _: () = assert!(WIRES == 5844, "the published key has so many");
 
 /// The wires that change with the signal: y and x.
@@ -56,11 +55,11 @@ pub const MESSAGE_WIRES: [usize; MESSAGE_WIRE_COUNT] = flatten(&[
 ]);
 
 /// One member of each range above, or all of its length.
-const MESSAGE_WIRE_COUNT: usize = 6 + (wire_count(4) - 3) + wire_count(2) + 2 * (LIMIT_BITS - 1);
+const MESSAGE_WIRE_COUNT: usize = 6 + (wire_count(4) - 3) + wire_count(2) + 2 * BIT_WIRES;
 
 /// Where the powers of the full rounds begin among the slope's wires: behind 7 rounds of 4 lanes less one,
 /// 3 lanes of the last round, and 56 partial rounds.
-const SLOPE_HASH_POWERS: usize = SLOPE_HASH + (7 * 4 - 1) + 3 + super::poseidon::partial_rounds(4);
+const SLOPE_HASH_POWERS: usize = SLOPE_HASH + (7 * 4 - 1) + 3 + partial_rounds(4);
 
 pub(super) const MEMBERSHIP: MembershipLayout = MembershipLayout {
     secret: SECRET,
@@ -77,20 +76,15 @@ pub(super) const MEMBERSHIP: MembershipLayout = MembershipLayout {
     leaf_hash: LEAF_HASH,
 };
 
-pub(super) const SHARE: ShareLayout = ShareLayout {
-    y: Y,
-    nullifier: NULLIFIER,
-    x: X,
-    external_nullifier: EXTERNAL_NULLIFIER,
-    secret: SECRET,
-    limit: LIMIT,
+pub(super) const LINE: LineLayout = LineLayout {
     message_id: MESSAGE_ID,
     slope: SLOPE,
     slope_hash: SLOPE_HASH,
+    nullifier: NULLIFIER,
     nullifier_hash: NULLIFIER_HASH,
-    message_id_bits: MESSAGE_ID_BITS,
-    distance_bits: DISTANCE_BITS,
 };
+
+pub(super) const RANGE: RangeLayout = RangeLayout { message_id: MESSAGE_ID_BITS, distance: DISTANCE_BITS };
 
 /// The numbers in `ranges`, one behind the other. Does not compile when they are not `N`.
 const fn flatten<const N: usize>(ranges: &[Range<usize>]) -> [usize; N] {

@@ -42,13 +42,12 @@ pub(super) struct MembershipLayout {
 }
 
 impl MembershipLayout {
-    pub(super) fn write(&self, secret: &Fr, limit: u32, path: &MerkleBranch, wires: &mut [Fr]) {
-        let limit = Fr::from(limit);
-        let commitment =
-            POSEIDON_2.trace([Fr::ZERO, *secret], &mut wires[self.commitment_hash..][..wire_count(2)]);
-        let leaf =
-            POSEIDON_3.trace([Fr::ZERO, commitment, limit], &mut wires[self.leaf_hash..][..wire_count(3)]);
-        wires[self.secret] = *secret;
+    pub(super) fn write(&self, secret: Fr, limit: Fr, path: &MerkleBranch, wires: &mut [Fr]) {
+        let hash = &mut wires[self.commitment_hash..][..wire_count(2)];
+        let commitment = POSEIDON_2.trace([Fr::ZERO, secret], hash);
+        let hash = &mut wires[self.leaf_hash..][..wire_count(3)];
+        let leaf = POSEIDON_3.trace([Fr::ZERO, commitment, limit], hash);
+        wires[self.secret] = secret;
         wires[self.limit] = limit;
         wires[self.siblings..][..TREE_DEPTH].copy_from_slice(&path.siblings);
         wires[self.commitment] = commitment;

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use ark_ff::UniformRand;
 use rand::{Rng, SeedableRng, rngs::StdRng};
-use weir_circuits::{Fr, MerkleBranch, R1cs, Witness};
+use weir_circuits::{Fr, MerkleBranch, R1cs, Witness, multi::MultiWitness};
 
 /// `circom/rln_20_16.circom`, compiled with `circom/build.sh`.
 pub(crate) static SINGLE: LazyLock<R1cs> =
@@ -42,4 +42,9 @@ pub(crate) fn random_witness(rng: &mut StdRng) -> Witness {
     let limit = rng.gen_range(1..=65_536);
     let message_id = rng.gen_range(0..limit);
     Witness { secret: Fr::rand(rng), limit, message_id, path: random_branch(rng) }
+}
+
+pub(crate) fn random_multi_witness(rng: &mut StdRng) -> MultiWitness {
+    let path = random_branch(rng);
+    MultiWitness { secret: Fr::rand(rng), limit: 10, message_ids: [0, 1, 2, 3], path }
 }
