@@ -30,7 +30,6 @@ mod partial;
 mod proof;
 mod randomizers;
 mod slot;
-mod stand_in;
 mod tables;
 mod wires;
 

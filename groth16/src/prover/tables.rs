@@ -8,9 +8,9 @@ use ark_ec::AffineRepr;
 use ark_ff::{AdditiveGroup, Field};
 
 use super::WireSet;
-use super::stand_in::FixedBaseTable;
 use crate::key::ProvingKey;
 use crate::lanes::BackendKind;
+use crate::msm::FixedBaseTable;
 use crate::scratch::Scratch;
 
 /// Tables of multiples of a key's points, for one kind of backend.
