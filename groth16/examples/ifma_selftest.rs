@@ -1,5 +1,5 @@
 //! Runs the eight-lane backend on this processor's own AVX-512 IFMA instructions and compares it, first
-//! instruction by instruction with the emulation, then with ark. For processors and emulators of them
+//! instruction by instruction with the emulation, then field operations and whole kernels with ark. For processors and emulators of them
 //! that are not at hand where the tests usually run:
 //!
 //! ```text
@@ -15,15 +15,26 @@ use std::process::ExitCode;
 
 use weir_groth16::lanes::BackendKind;
 use weir_groth16::lanes::conformance::{compare_instructions, compare_with_ark};
+use weir_groth16::selftest::{compare_sums, compare_transforms, compare_verdicts};
 
 fn main() -> ExitCode {
-    println!("PASS portable field operations: {} pairs", compare_with_ark(BackendKind::Portable));
-    println!("PASS emulated field operations: {} pairs", compare_with_ark(BackendKind::Emulated));
+    run(BackendKind::Portable);
+    run(BackendKind::Emulated);
     if !compare_instructions() {
         println!("NOT RUN: this processor lacks AVX-512 IFMA");
         return ExitCode::from(2);
     }
     println!("PASS instructions against their emulation");
-    println!("PASS ifma field operations: {} pairs", compare_with_ark(BackendKind::Ifma));
+    run(BackendKind::Ifma);
     ExitCode::SUCCESS
+}
+
+fn run(kind: BackendKind) {
+    println!("PASS {kind} field operations: {} pairs", compare_with_ark(kind));
+    compare_transforms(kind);
+    println!("PASS {kind} transforms");
+    compare_sums(kind);
+    println!("PASS {kind} sums over tables");
+    compare_verdicts(kind);
+    println!("PASS {kind} verdicts");
 }

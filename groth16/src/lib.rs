@@ -13,4 +13,6 @@ mod pairing;
 pub mod prover;
 mod qap;
 mod scratch;
+#[cfg(any(test, feature = "test-utils"))]
+pub mod selftest;
 pub mod verifier;
