@@ -18,7 +18,7 @@ pub mod keystore;
 mod ledger;
 mod registry_file;
 
-pub use group::{Group, GroupError, ROOT_HISTORY};
+pub use group::{Group, GroupError, ROOT_HISTORY, SavedGroup, UnfitTree};
 pub use ledger::{
     Contract, InMemoryLedger, Ledger, LedgerError, LedgerEvent, Membership, MembershipState, Rules,
     RulesError,

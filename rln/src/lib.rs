@@ -29,6 +29,7 @@ mod identity;
 mod membership;
 mod merkle_tree;
 mod nullifier_log;
+mod pair_hasher;
 mod prover;
 pub mod quota;
 mod rejection;
@@ -49,11 +50,14 @@ pub use identity::{Identity, IdentityCommitment, IdentitySecret};
 pub use membership::{
     IndexOutOfRange, LimitOutOfRange, MembershipIndex, MessageId, RateCommitment, UserMessageLimit,
 };
-pub use merkle_tree::{MerklePath, MerkleRoot, MerkleTree};
+pub use merkle_tree::{MerklePath, MerkleRoot, MerkleTree, NodesError};
 pub use nullifier_log::{NullifierLog, Sighting};
+pub use pair_hasher::PairHasher;
 pub use prover::{MemberProver, ProveError, ProveRequest, Prover, Slot};
 pub use rejection::Rejection;
 pub use root_window::RootWindow;
 pub use share::{Nullifier, RecoverError, Share, ShareX, ShareY, recover_secret, signal_hash};
 pub use validator::{Validator, ValidatorConfig, Verified};
 pub use verifier::{Verifier, VerifyingKeyError};
+/// Levels between a leaf of the membership tree and its root.
+pub use weir_circuits::TREE_DEPTH;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use weir_circuits::{Fr, TREE_DEPTH, poseidon};
 
-use crate::{IdentityCommitment, field::field_value};
+use crate::{IdentityCommitment, PairHasher, field::field_value};
 
 field_value! {
     /// Poseidon(identity commitment, user message limit): a member's leaf in the tree.
@@ -40,6 +40,13 @@ impl RateCommitment {
     /// The leaf of a member.
     pub fn new(commitment: IdentityCommitment, limit: UserMessageLimit) -> Self {
         Self(poseidon(&[commitment.0, Fr::from(limit.get())]))
+    }
+
+    /// The leaves of many members, in order and several times as fast.
+    pub fn of_all(members: &[(IdentityCommitment, UserMessageLimit)]) -> Vec<Self> {
+        let pairs: Vec<_> =
+            members.iter().map(|(commitment, limit)| [commitment.0, Fr::from(limit.get())]).collect();
+        PairHasher::detect().hash_all(&pairs).into_iter().map(Self).collect()
     }
 }
 

@@ -1,17 +1,21 @@
-//! The membership tree: 2^20 leaves, of which only the used ones cost memory.
+//! The membership tree: 2^20 leaves, of which only the used ones cost memory and work.
 //!
-//! Registries hand out indexes from 0 upwards, so each level is a vector that ends at its last
-//! used node; what lies beyond is a subtree of zeros, whose root is known in advance. An empty leaf
-//! is zero, as in zerokit and in the registry contract.
-//!
-//! Memory is 64 bytes for each index up to the highest one set: 64 MiB at most.
+//! An empty leaf is zero, as in zerokit and in the registry contract. Memory is 64 bytes for each index
+//! up to the highest one set: 64 MiB at most.
 
-use std::{array, sync::LazyLock};
+mod nodes;
+
+use std::array;
 
 use ark_ff::AdditiveGroup;
-use weir_circuits::{Fr, MerkleBranch, TREE_DEPTH, poseidon};
+use weir_circuits::{Fr, MerkleBranch, TREE_DEPTH};
 
-use crate::{MembershipIndex, RateCommitment, field::field_value};
+use self::nodes::Nodes;
+pub use self::nodes::NodesError;
+use crate::{
+    MembershipIndex, PairHasher, RateCommitment,
+    field::{field_from_bytes, field_to_bytes, field_value},
+};
 
 field_value! {
     /// Root of the membership tree at some moment.
@@ -26,32 +30,39 @@ pub struct MerklePath {
 }
 
 /// The tree of all members' rate commitments.
-///
-/// # Invariants
-/// `levels[0]` are the leaves and ends in a non-zero one or is empty; `levels[d + 1]` has half as
-/// many nodes, rounded up, each the hash of its two children; nodes beyond a level's end are
-/// `EMPTY[d]`.
 #[derive(Debug, Clone)]
 pub struct MerkleTree {
-    levels: [Vec<Fr>; TREE_DEPTH + 1],
-    members: usize,
+    nodes: Nodes,
 }
-
-/// The root of an empty subtree by its height.
-static EMPTY: LazyLock<[Fr; TREE_DEPTH + 1]> = LazyLock::new(|| {
-    let mut node = Fr::ZERO;
-    array::from_fn(|height| {
-        if height > 0 {
-            node = poseidon(&[node, node]);
-        }
-        node
-    })
-});
 
 impl MerkleTree {
     /// A tree without members.
     pub fn new() -> Self {
-        Self { levels: array::from_fn(|_| Vec::new()), members: 0 }
+        Self::with_hasher(PairHasher::detect())
+    }
+
+    /// A tree without members that is hashed in another way than this machine's fastest.
+    pub fn with_hasher(hasher: PairHasher) -> Self {
+        Self { nodes: Nodes::new(TREE_DEPTH, hasher) }
+    }
+
+    /// The tree whose nodes another gave with [`MerkleTree::nodes`], with so many used leaves.
+    ///
+    /// Hashes next to nothing, so it is the caller's to know that the nodes are as they were given.
+    pub fn from_nodes(used_leaves: u32, nodes: impl Iterator<Item = [u8; 32]>) -> Result<Self, NodesError> {
+        let nodes = nodes.map(|node| field_from_bytes(&node));
+        let nodes = Nodes::from_levels(TREE_DEPTH, PairHasher::detect(), used_leaves as usize, nodes)?;
+        Ok(Self { nodes })
+    }
+
+    /// Every node that is kept, 32 bytes little-endian, level by level from the leaves up.
+    pub fn nodes(&self) -> impl Iterator<Item = [u8; 32]> {
+        self.nodes.iter().map(field_to_bytes)
+    }
+
+    /// Leaves up to the last one in use.
+    pub fn used_leaves(&self) -> u32 {
+        u32::try_from(self.nodes.used_leaves()).expect("a tree has 2^20 leaves at most")
     }
 
     /// Puts `leaf` at `index`, replacing what is there. 20 hashes.
@@ -61,97 +72,46 @@ impl MerkleTree {
 
     /// Empties the leaf at `index`. Returns whether there was a member.
     pub fn remove(&mut self, index: MembershipIndex) -> bool {
-        let before = self.members;
+        let before = self.len();
         self.update([(index, None)]);
-        self.members < before
+        self.len() < before
     }
 
     /// Sets (`Some`) and removes (`None`) many leaves, later ones of one index winning. Each node
-    /// above them is hashed once: about one hash a leaf when the leaves are neighbours.
+    /// above them is hashed once: about one hash a leaf when the leaves are neighbours, in lanes and,
+    /// when there are hundreds, on several threads.
     pub fn update(&mut self, leaves: impl IntoIterator<Item = (MembershipIndex, Option<RateCommitment>)>) {
-        let mut touched = Vec::new();
-        for (index, leaf) in leaves {
-            self.write_leaf(index.as_usize(), leaf.map_or(Fr::ZERO, |leaf| leaf.0));
-            touched.push(index.as_usize());
-        }
-        self.drop_empty_tail();
-        for height in 0..TREE_DEPTH {
-            touched = parents(touched);
-            self.rehash(height, &touched);
-        }
+        let leaves = leaves.into_iter();
+        self.nodes.update(leaves.map(|(index, leaf)| (index.get(), leaf.map_or(Fr::ZERO, |leaf| leaf.0))));
     }
 
     /// The root now.
     pub fn root(&self) -> MerkleRoot {
-        MerkleRoot(self.node(TREE_DEPTH, 0))
+        MerkleRoot(self.nodes.root())
     }
 
     /// The path of the member at `index`, `None` when there is none.
     pub fn path(&self, index: MembershipIndex) -> Option<MerklePath> {
         self.leaf(index)?;
-        let siblings = array::from_fn(|height| self.node(height, (index.as_usize() >> height) ^ 1));
+        let siblings = array::from_fn(|height| self.nodes.node(height, (index.as_usize() >> height) ^ 1));
         Some(MerklePath { index, siblings })
     }
 
     /// The leaf at `index`, `None` when there is no member.
     pub fn leaf(&self, index: MembershipIndex) -> Option<RateCommitment> {
-        let leaf = self.node(0, index.as_usize());
+        let leaf = self.nodes.node(0, index.as_usize());
         (leaf != Fr::ZERO).then_some(RateCommitment(leaf))
     }
 
     /// Members in the tree.
     pub const fn len(&self) -> usize {
-        self.members
+        self.nodes.occupied()
     }
 
     /// Whether there are no members.
     pub const fn is_empty(&self) -> bool {
-        self.members == 0
+        self.len() == 0
     }
-
-    fn write_leaf(&mut self, index: usize, leaf: Fr) {
-        let leaves = &mut self.levels[0];
-        if index >= leaves.len() {
-            if leaf == Fr::ZERO {
-                return;
-            }
-            leaves.resize(index + 1, Fr::ZERO);
-        }
-        let old = std::mem::replace(&mut leaves[index], leaf);
-        self.members += usize::from(leaf != Fr::ZERO);
-        self.members -= usize::from(old != Fr::ZERO);
-    }
-
-    /// Restores the lengths of all levels; new nodes are the caller's to hash.
-    fn drop_empty_tail(&mut self) {
-        let mut length = self.levels[0].iter().rposition(|&leaf| leaf != Fr::ZERO).map_or(0, |last| last + 1);
-        for (level, &empty) in self.levels.iter_mut().zip(EMPTY.iter()) {
-            level.resize(length, empty);
-            length = length.div_ceil(2);
-        }
-    }
-
-    /// Hashes the nodes at `parents`, one above `height`. Those beyond the level's end are empty.
-    fn rehash(&mut self, height: usize, parents: &[usize]) {
-        for &parent in parents {
-            if parent < self.levels[height + 1].len() {
-                let children = [self.node(height, 2 * parent), self.node(height, 2 * parent + 1)];
-                self.levels[height + 1][parent] = poseidon(&children);
-            }
-        }
-    }
-
-    fn node(&self, height: usize, index: usize) -> Fr {
-        self.levels[height].get(index).copied().unwrap_or(EMPTY[height])
-    }
-}
-
-/// The distinct parents of nodes of one level, in order.
-fn parents(mut nodes: Vec<usize>) -> Vec<usize> {
-    nodes.iter_mut().for_each(|node| *node /= 2);
-    nodes.sort_unstable();
-    nodes.dedup();
-    nodes
 }
 
 impl Default for MerkleTree {

@@ -7,6 +7,8 @@
 //! - [`QuotaStore`], `<keystore>.quota` beside the keystore: the message ids already given away. A
 //!   mistake there reveals the operator's identity secret, so it is its own file with its own rules.
 //!
+//! Beside them [`TreeFile`], a flat file with what a start would otherwise compute again.
+//!
 //! The crate speaks raw bytes and core values; it knows nothing of proofs or peers' behaviour. Every
 //! call blocks on the disk: call it from a thread that may block.
 //!
@@ -42,6 +44,7 @@ mod rehearsal;
 mod schema;
 mod shared;
 mod state;
+mod tree_file;
 
 pub use error::{OpenError, StoreError};
 pub use quota::{EPOCHS_KEPT, QuotaStore};
@@ -49,3 +52,4 @@ pub use state::{
     EvidenceRecord, MAX_ADDRESS_LENGTH, MAX_PEERS, MAX_PROTOCOL_LENGTH, MAX_PROTOCOLS, NullifierRecord,
     PeerRecord, StateStore,
 };
+pub use tree_file::{MAX_TREE_ROOTS, TreeFile, TreeFileError, TreeHeader, TreeReader, TreeWord};

@@ -125,6 +125,36 @@ fn the_history_keeps_the_newest_roots() {
     assert_eq!(group.roots().next(), Some(group_of(&events[..11]).root()));
 }
 
+#[test]
+fn a_saved_tree_of_another_ledger_is_left_aside_and_named() {
+    let events: Vec<_> = (0..70).map(|n| registered(n as u8 + 1, n)).collect();
+    let saved = group_of(&events).to_saved();
+    let resumed = |saved: &SavedGroup, events: &[LedgerEvent]| {
+        let (group, fit) = Group::resume(saved.clone(), events).expect("lawful");
+        assert_eq!(group.root(), group_of(events).root());
+        fit
+    };
+    assert_eq!(resumed(&saved, &events), Ok(()));
+    assert_eq!(resumed(&saved, &events[..69]), Err(UnfitTree::AheadOfLedger { saved: 70, found: 69 }));
+    let mut other = events.clone();
+    other[3] = registered(200, 3);
+    assert_eq!(resumed(&saved, &other), Err(UnfitTree::OtherSource));
+    let foreign = SavedGroup { tree: group_of(&other).to_saved().tree, ..saved.clone() };
+    assert_eq!(resumed(&foreign, &events), Err(UnfitTree::OtherRoots));
+    let unlawful = [registered(1, 0), registered(1, 0)];
+    assert_eq!(Group::resume(saved, &unlawful).map(drop), Err(GroupError::AlreadyMember(commitment(1))));
+}
+
+#[test]
+fn a_tree_that_is_being_saved_is_not_changed_by_what_comes_next() {
+    let mut group = group_of(&[registered(1, 0)]);
+    let saved = group.to_saved();
+    group.apply(&registered(2, 1)).expect("lawful");
+    assert_eq!(saved.roots.last(), Some(&saved.tree.root()));
+    assert_ne!(saved.tree.root(), group.root());
+    assert_eq!((saved.changes, group.changes()), (1, 2));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(16))]
 
@@ -150,11 +180,21 @@ proptest! {
         at_once.apply_all(first).expect("lawful");
         at_once.apply_all(second).expect("lawful");
         prop_assert_eq!(at_once.root(), one_by_one.root());
-        prop_assert_eq!(at_once.members, one_by_one.members);
-        prop_assert_eq!(at_once.occupied, one_by_one.occupied);
+        prop_assert_eq!(&at_once.members, &one_by_one.members);
+        prop_assert_eq!(&at_once.occupied, &one_by_one.occupied);
+        prop_assert_eq!(at_once.history.digest(), one_by_one.history.digest());
         let newest = |roots: &VecDeque<MerkleRoot>| {
             roots.iter().rev().take(ROOT_HISTORY.min(second.len())).copied().collect::<Vec<_>>()
         };
         prop_assert_eq!(newest(&at_once.roots), newest(&one_by_one.roots));
+
+        // And a tree saved after the first part, taken up again with all events.
+        let (resumed, fit) = Group::resume(group_of(first).to_saved(), &events).expect("lawful");
+        prop_assert_eq!(fit, Ok(()));
+        prop_assert_eq!(resumed.root(), one_by_one.root());
+        prop_assert_eq!(&resumed.members, &one_by_one.members);
+        prop_assert_eq!(&resumed.occupied, &one_by_one.occupied);
+        prop_assert_eq!(resumed.to_saved().source, one_by_one.to_saved().source);
+        prop_assert_eq!(newest(&resumed.roots), newest(&one_by_one.roots));
     }
 }
