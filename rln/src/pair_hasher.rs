@@ -115,6 +115,11 @@ impl<L: Lanes<Fr>> HashElement for InLanes<L> {
     fn square(&self) -> Self {
         Self(self.0.square())
     }
+
+    #[inline(always)]
+    fn sum_of_products(a: &Self, b: &Self, c: &Self, d: &Self) -> Self {
+        Self(L::sum_of_products(&a.0, &b.0, &c.0, &d.0))
+    }
 }
 
 #[cfg(test)]

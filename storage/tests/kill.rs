@@ -1,4 +1,4 @@
-//! A process that is killed while it reserves: what it was granted is never granted again.
+//! Processes that are killed: what was granted is never granted again, and a tree on disk is whole.
 
 // Helpers of tests are tests too, which clippy.toml cannot see here.
 #![allow(clippy::unwrap_used)]
@@ -12,11 +12,15 @@ use std::{
 };
 
 use tempfile::TempDir;
-use weir_storage::{OpenError, QuotaStore};
+use weir_storage::{OpenError, QuotaStore, TreeFile, TreeHeader};
 
 /// Where the child finds its file; the test that has it is the child.
 const FILE: &str = "WEIR_STORAGE_KILL_TEST_FILE";
 const CHILD: &str = "reserves_until_it_is_killed";
+const TREE_CHILD: &str = "writes_trees_until_it_is_killed";
+
+/// 1023 nodes, 32 KiB: a few pages.
+const TREE_DEPTH: u16 = 9;
 const MEMBER: [u8; 32] = [7; 32];
 const RUNS: usize = 20;
 
@@ -26,7 +30,7 @@ fn no_id_is_granted_twice_over_twenty_killed_processes() {
     let path = world.path().join("keystore.json.quota");
     let mut granted = HashSet::new();
     for run in 0..RUNS {
-        let mut child = spawn(&path);
+        let mut child = spawn(CHILD, &path);
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         // Killed after a number of grants that differs from run to run, at whatever point of the
         // next one the child has reached by then.
@@ -65,9 +69,42 @@ fn reserves_until_it_is_killed() {
     }
 }
 
-fn spawn(path: &Path) -> Child {
+#[test]
+fn a_killed_writer_of_the_tree_leaves_a_whole_one() {
+    let world = TempDir::new().unwrap();
+    let path = world.path().join("tree");
+    for run in 0..RUNS {
+        let mut child = spawn(TREE_CHILD, &path);
+        let written = BufReader::new(child.stdout.take().unwrap()).lines();
+        assert_eq!(
+            written.map_while(Result::ok).filter(|line| line == "written").take(1 + run % 3).count(),
+            1 + run % 3
+        );
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let mut reader = TreeFile::new(&path).open(TREE_DEPTH).unwrap();
+        let first = reader.next().unwrap();
+        assert!(reader.all(|node| node == first), "of one write");
+        reader.finish().unwrap();
+    }
+}
+
+/// Not a test of its own: the child's work, when the variable says so.
+#[test]
+fn writes_trees_until_it_is_killed() {
+    let Some(path) = env::var_os(FILE) else { return };
+    let file = TreeFile::new(path);
+    let leaves = 1 << TREE_DEPTH;
+    let header = TreeHeader { depth: TREE_DEPTH, leaves, changes: 0, source: [0; 32], roots: Vec::new() };
+    for round in 0_u8..=255 {
+        file.write(&header, (0..2 * leaves - 1).map(|_| [round; 32])).unwrap();
+        std::io::stdout().write_all(b"\nwritten\n").unwrap();
+    }
+}
+
+fn spawn(child: &str, path: &Path) -> Child {
     Command::new(env::current_exe().unwrap())
-        .args(["--exact", CHILD, "--nocapture", "--test-threads=1"])
+        .args(["--exact", child, "--nocapture", "--test-threads=1"])
         .env(FILE, path)
         .stdout(Stdio::piped())
         .spawn()

@@ -20,6 +20,12 @@ pub trait HashElement: Copy {
 
     /// The square.
     fn square(&self) -> Self;
+
+    /// `a * b + c * d`, for arithmetic that can reduce both products at once.
+    #[inline(always)]
+    fn sum_of_products(a: &Self, b: &Self, c: &Self, d: &Self) -> Self {
+        a.mul(b).add(&c.mul(d))
+    }
 }
 
 /// Poseidon over `N` inputs, prepared: the function of circomlib, with its rounds rewritten so that
@@ -179,8 +185,13 @@ impl<E: HashElement, const N: usize> State<E, N> {
 /// `start` and the sum of the products.
 #[inline(always)]
 fn plus_products<E: HashElement, const N: usize>(start: &E, factors: &[E; N], elements: &[E; N]) -> E {
+    let (factors, last_factor) = factors.as_chunks::<2>();
+    let (elements, last_element) = elements.as_chunks::<2>();
     let mut sum = *start;
-    for (factor, element) in factors.iter().zip(elements) {
+    for ([a, c], [b, d]) in factors.iter().zip(elements) {
+        sum = sum.add(&E::sum_of_products(a, b, c, d));
+    }
+    for (factor, element) in last_factor.iter().zip(last_element) {
         sum = sum.add(&factor.mul(element));
     }
     sum
