@@ -23,7 +23,7 @@ use weir_groth16::prover::PROOF_BYTES;
 use weir_groth16::verifier::{ProofBytes, Verifier};
 
 const INPUTS: usize = 5;
-const BATCHES: [usize; 4] = [1, 8, 32, 128];
+const BATCHES: [usize; 6] = [1, 2, 4, 8, 32, 128];
 
 fn main() {
     let rounds = std::env::args().nth(1).and_then(|rounds| rounds.parse().ok()).unwrap_or(15);
