@@ -8,6 +8,7 @@ mod decompress;
 mod fft;
 pub mod key;
 pub mod lanes;
+mod large_pages;
 pub mod msm;
 mod pairing;
 pub mod prover;
@@ -15,4 +16,5 @@ mod qap;
 mod scratch;
 #[cfg(any(test, feature = "test-utils"))]
 pub mod selftest;
+pub mod tables;
 pub mod verifier;

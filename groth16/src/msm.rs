@@ -12,13 +12,19 @@
 //! With the multiples for every window in the table all windows share one set of buckets, and no doubling
 //! is left for the time of proving.
 //!
+//! Two smaller ways are for sums of a few points: [`few`] over points that are not known before, and
+//! [`PointTable`] for a single point that is.
+//!
 //! Every pair of points is added rightly, whatever they are: equal, opposite, infinity. How long a sum
 //! takes, and which memory it reads, depends on the scalars, as it does in ark: proofs are made by
 //! the owner of the witness, on a machine of theirs.
 
 mod digits;
 mod doubling;
+mod few;
 mod group;
+mod halves;
+mod point_table;
 mod points;
 mod rounds;
 mod slopes;
@@ -39,7 +45,9 @@ use zeroize::Zeroizing;
 use crate::lanes::{Backend, BackendKind, Kernel, Row, dispatch};
 use digits::Windows;
 use doubling::DoubledBases;
-pub use group::{Coordinate, TableGroup};
+pub use few::few;
+pub use group::{Coordinate, TableGroup, TableGroupName};
+pub use point_table::PointTable;
 use points::ReadPoints;
 use rounds::{Pool, SumLists};
 use terms::{Lists, Term};
@@ -59,8 +67,8 @@ pub struct FixedBaseTable<G: TableGroup> {
 /// What a table has to look like: it follows from the bases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TableShape {
-    /// The name of the group.
-    pub group: &'static str,
+    /// The group of the points.
+    pub group: TableGroupName,
     /// How many bases there are that are not infinity.
     pub columns: usize,
     /// How many bits a digit has.

@@ -7,6 +7,7 @@ use super::digits::Windows;
 use super::group::{Coordinate, TableGroup};
 use super::slopes::{STEPS, Slopes};
 use crate::lanes::{Backend, Kernel, MAX_LANES, Row};
+use crate::large_pages::rows_with_capacity;
 
 /// Calculates the point `2^(bits * window) * base` for every window and base that is not infinity.
 /// Those of the first window, the bases themselves, come first.
@@ -28,7 +29,9 @@ impl<G: TableGroup> Kernel for DoubledBases<G> {
     #[inline(always)]
     fn run<B: Backend>(self, _: B) -> Vec<Row> {
         let lanes = <G::Coordinate<B> as Coordinate>::LANES;
-        let mut rows = vec![Row::default(); self.windows.count * self.bases.len() * G::ROWS];
+        let count = self.windows.count * self.bases.len() * G::ROWS;
+        let mut rows = rows_with_capacity(count);
+        rows.resize(count, Row::default());
         let mut slopes = Slopes::<G::Coordinate<B>>::new();
         let mut points = Vec::with_capacity(STEPS);
         for (chunk, bases) in self.bases.chunks(STEPS * lanes).enumerate() {

@@ -1,6 +1,7 @@
 //! The two groups that sums are taken in, and their coordinates in lanes and in rows.
 
 use ark_bn254::{Fq, Fq2, Fr, G1Affine, G2Affine, g1, g2};
+use ark_ec::scalar_mul::glv::GLVConfig;
 use ark_ec::short_weierstrass::Projective;
 use ark_ec::{AffineRepr, CurveGroup};
 use ark_ff::Field;
@@ -15,33 +16,56 @@ pub trait TableGroup: CurveGroup<ScalarField = Fr, Affine: AffineRepr<BaseField 
     /// How many rows of 64 bytes a point fills.
     const ROWS: usize;
 
-    /// What it is called.
-    const NAME: &'static str;
+    /// Which of the two it is.
+    const NAME: TableGroupName;
 
     /// One coordinate of a point for each lane of the backend.
     type Coordinate<B: Backend>: Coordinate<Value = Self::BaseField>;
 
     /// The point with these coordinates, which are not checked.
     fn point(x: Self::BaseField, y: Self::BaseField) -> Self::Affine;
+
+    /// The point times [`GLVConfig::LAMBDA`] of G1, for the price of one multiplication.
+    fn times_lambda(point: &Self::Affine) -> Self::Affine;
+}
+
+/// The names of the groups, and their numbers in files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TableGroupName {
+    /// The curve over the base field.
+    G1 = 1,
+    /// The group on the twist over the quadratic extension.
+    G2 = 2,
 }
 
 impl TableGroup for Projective<g1::Config> {
     const ROWS: usize = 1;
-    const NAME: &'static str = "G1";
+    const NAME: TableGroupName = TableGroupName::G1;
     type Coordinate<B: Backend> = B::Fq;
 
     fn point(x: Fq, y: Fq) -> G1Affine {
         G1Affine::new_unchecked(x, y)
     }
+
+    fn times_lambda(point: &G1Affine) -> G1Affine {
+        g1::Config::endomorphism_affine(point)
+    }
 }
 
 impl TableGroup for Projective<g2::Config> {
     const ROWS: usize = 2;
-    const NAME: &'static str = "G2";
+    const NAME: TableGroupName = TableGroupName::G2;
     type Coordinate<B: Backend> = Quadratic<B::Fq>;
 
     fn point(x: Fq2, y: Fq2) -> G2Affine {
         G2Affine::new_unchecked(x, y)
+    }
+
+    fn times_lambda(point: &G2Affine) -> G2Affine {
+        // Here the other cube root of one belongs to the same lambda: the square of the one of G1.
+        let mut image = *point;
+        image.x.mul_assign_by_fp(&g1::Config::ENDO_COEFFS[0].square());
+        image
     }
 }
 

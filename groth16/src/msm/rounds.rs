@@ -17,6 +17,7 @@ use super::points::Points;
 use super::slopes::{STEPS, Slopes};
 use super::terms::{Lists, Term};
 use crate::lanes::{Backend, Kernel, Row};
+use crate::large_pages::rows_with_capacity;
 
 /// Lists are taken in blocks of about as many terms, so that the sums of one round are still in the
 /// second level cache in the next: half a MiB for G1. Each block and round has a last, short
@@ -40,7 +41,7 @@ impl Pool {
     pub(super) fn for_lists<G: TableGroup>(lists: &Lists, more: usize) -> Self {
         let longest = lists.lengths.iter().max().map_or(0, |&length| length as usize);
         let block = BLOCK_TERMS + longest.max(lists.lengths.len());
-        Self { rows: Vec::with_capacity((lists.lengths.len() + more + block) * G::ROWS) }
+        Self { rows: rows_with_capacity((lists.lengths.len() + more + block) * G::ROWS) }
     }
 
     /// Everything that terms can name.

@@ -1,0 +1,3 @@
+//! What is kept of tables between runs.
+
+pub mod cache;
