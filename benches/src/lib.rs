@@ -1,7 +1,12 @@
-//! Measuring weir from outside: the load generator `relay-load`, and benches over public functions
-//! in `benches/`.
+//! Measuring weir from outside: the load generators `relay-load`, `relay-rln` and `relay-attack`, the
+//! comparison `rln-compare`, and benches over public functions in `benches/`.
 //!
-//! Nothing depends on this crate, and it knows nothing of the node but what the node serves: REST,
-//! metrics, flags, `/proc`.
+//! Nothing depends on this crate. It knows nothing of a node but what the node serves: REST, metrics,
+//! flags, `/proc`, and gossip, which it speaks with the node's own network crate.
 
+mod course;
+mod gossip;
 pub mod load;
+pub mod relay_attack;
+pub mod relay_rln;
+mod signed;

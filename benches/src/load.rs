@@ -24,10 +24,11 @@ mod tally;
 use std::{io, path::PathBuf, time::Duration};
 
 pub use arguments::{Arguments, Format, Mode};
-pub use report::{NodeCost, Report, RunReport};
+pub(crate) use counters::Counters;
+pub use report::{NodeCost, Report, RunReport, Times};
+pub(crate) use spawn::Fleet;
 
 use drive::{Plan, Target};
-use spawn::Fleet;
 
 /// Why a measurement did not come about.
 #[derive(Debug, thiserror::Error)]

@@ -64,7 +64,9 @@ pub enum RlnCommand {
 /// A command of `weir bench`.
 #[derive(Debug, Subcommand)]
 pub enum BenchCommand {
-    /// Time the making and checking of RLN proofs, one at a time
+    /// Compare weir's RLN engine with zerokit's, in one process and by processor time
+    ///
+    /// Every operation is done by both in turns, so that what else the machine does slows both.
     Rln(BenchRlnArgs),
 }
 
@@ -148,12 +150,39 @@ pub struct RecoverArgs {
 /// Arguments of `weir bench rln`.
 #[derive(Debug, Args)]
 pub struct BenchRlnArgs {
-    /// Proofs to make and to check
+    /// Times each operation is measured
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000), value_name = "NUMBER")]
     pub iterations: u32,
+    /// Threads that an engine may use
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024), value_name = "NUMBER")]
+    pub threads: u16,
+    /// Sizes of the batches that are verified
+    #[arg(long, default_values_t = [8, 32, 128], value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=4096), value_name = "SIZES")]
+    pub batches: Vec<u32>,
     /// Form of the answer
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
-    pub format: Format,
+    pub format: BenchFormat,
+    /// Draw the ratios into an SVG file as well
+    #[arg(long, value_name = "FILE")]
+    pub plot: Option<PathBuf>,
+    /// Measure one engine's start and memory in this process; the command starts itself with it
+    #[arg(long, hide = true, value_name = "ENGINE")]
+    pub footprint_of: Option<String>,
+    /// Where that engine keeps its tables
+    #[arg(long, hide = true, requires = "footprint_of", value_name = "FILE")]
+    pub table_cache: Option<PathBuf>,
+}
+
+/// How a comparison is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum BenchFormat {
+    /// For people at a terminal.
+    #[default]
+    Table,
+    /// For documents.
+    Markdown,
+    /// For programs: one JSON document whose keys do not change.
+    Json,
 }
 
 /// How an answer is written.

@@ -316,14 +316,39 @@ fn evidence_is_listed_and_its_secret_only_on_request() {
 
 #[test]
 fn the_benchmark_answers_with_keys_that_do_not_change() {
-    let answer = success(&weir(&["bench", "rln", "--iterations=1", "--format=json"]));
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let plot = folder.path().join("plot.svg");
+    let plot_option = format!("--plot={}", plot.display());
+    let answer = success(&weir(&[
+        "bench",
+        "rln",
+        "--iterations=1",
+        "--batches=2,3",
+        "--threads=2",
+        "--format=json",
+        &plot_option,
+    ]));
     let answer: Value = serde_json::from_str(&answer).expect("JSON");
-    let keys = |value: &Value| value.as_object().expect("an object").keys().cloned().collect::<Vec<_>>();
-    assert_eq!(keys(&answer), ["cpu_features", "generation", "iterations", "threads", "verification"]);
-    for what in ["generation", "verification"] {
-        assert_eq!(keys(&answer[what]), ["max_us", "min_us", "p50_us", "p90_us", "p99_us"]);
-        assert!(answer[what]["min_us"].as_u64() > Some(0), "{answer}");
+    for engine in ["weir", "rln_3"] {
+        for key in [
+            "prove_full_ms",
+            "prove_cached_ms",
+            "prove_slot_online_ms",
+            "prove_slot_precompute_ms",
+            "verify_single_ms",
+            "tree_update_ms",
+            "key_load_ms",
+        ] {
+            assert!(answer[engine][key].as_f64() > Some(0.0), "{engine} {key}: {answer}");
+        }
+        assert!(answer[engine]["verify_batch_ms_per_proof"]["3"].as_f64() > Some(0.0), "{answer}");
+        let footprint = |entry: &&Value| entry["engine"] == engine;
+        let footprints = answer["footprints"].as_array().expect("a list");
+        assert!(footprints.iter().find(footprint).expect("one")["start_to_first_proof_ms"].is_f64());
     }
+    assert!(answer["ratio"]["rln_3"]["prove_full_ms"].is_f64(), "{answer}");
+    assert_eq!((&answer["threads"], &answer["iterations"]), (&2.into(), &1.into()));
+    assert!(std::fs::read_to_string(plot).expect("the plot").starts_with("<svg"));
 }
 
 fn value_of<'a>(text: &'a str, name: &str) -> &'a str {

@@ -20,7 +20,11 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("net", &["core", "wire"]),
     ("actors", &["core", "wire", "rln", "membership", "protocols", "storage", "net"]),
     ("api", &["core", "wire", "protocols"]),
-    ("node", &["core", "wire", "rln", "membership", "storage", "protocols", "net", "actors", "api"]),
+    ("bench-rln", &["core", "circuits", "groth16", "rln"]),
+    (
+        "node",
+        &["core", "wire", "rln", "membership", "storage", "protocols", "net", "actors", "api", "bench-rln"],
+    ),
     ("testkit", &["core", "wire", "rln", "membership", "protocols", "storage"]),
     (
         "benches",
@@ -36,7 +40,9 @@ const ARROWS: &[(&str, &[&str])] = &[
             "net",
             "actors",
             "api",
+            "bench-rln",
             "node",
+            "testkit",
         ],
     ),
 ];

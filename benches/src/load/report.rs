@@ -21,7 +21,7 @@ pub struct Report {
 }
 
 /// What one node uses.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct NodeCost {
     /// From process start to the first REST answer.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -90,9 +90,11 @@ pub struct ReceiverReport {
     pub latency: Option<Times>,
 }
 
-/// A distribution of times, ms.
-#[derive(Debug, Serialize)]
+/// A distribution of times, ms. A percentile is the nearest rank, so a time that was measured.
+#[derive(Debug, Clone, Serialize)]
 pub struct Times {
+    /// How many times it is of.
+    pub count: usize,
     /// Median.
     pub p50_ms: f64,
     /// 90 of 100 are below.
@@ -151,9 +153,10 @@ impl ReceiverReport {
 }
 
 impl Times {
-    fn of(mut times: Vec<Duration>) -> Option<Self> {
+    pub(crate) fn of(mut times: Vec<Duration>) -> Option<Self> {
         times.sort_unstable();
         Some(Self {
+            count: times.len(),
             p50_ms: ms(percentile(&times, 0.5)?),
             p90_ms: ms(percentile(&times, 0.9)?),
             p99_ms: ms(percentile(&times, 0.99)?),

@@ -11,18 +11,22 @@ use std::{
     time::{Duration, Instant},
 };
 
+use clap::Parser;
 use hyper::StatusCode;
 use serde::Deserialize;
 use tempfile::TempDir;
 use tokio::time::sleep;
+use weir_core::PubsubTopic;
 
 use super::{
     Arguments, LoadError,
-    drive::Target,
+    counters::{self, Counters},
+    drive::{Plan, Target},
     http::Connection,
     process::{self, Usage},
     report::NodeCost,
 };
+use crate::signed::EPOCH_SECS;
 
 /// The first start makes a keystore, which is slow on purpose, and loads a proving key.
 const READY_TIMEOUT: Duration = Duration::from_secs(60);
@@ -32,9 +36,14 @@ const READY_INTERVAL: Duration = Duration::from_millis(5);
 /// Messages a receiver keeps between two polls: more than any run has in flight.
 const CACHE: &str = "100000";
 
+/// The file in the fleet's directory in which all nodes register.
+const REGISTRY: &str = "registry";
+
 /// The running nodes; dropping it kills them.
 pub(crate) struct Fleet {
     nodes: Vec<Node>,
+    /// Where others dial them, as far as they are ready.
+    addresses: Vec<String>,
     /// Outlives the nodes, being dropped after them.
     directory: TempDir,
 }
@@ -60,18 +69,58 @@ impl Fleet {
             return Err(LoadError::NoTarget);
         };
         let directory = tempfile::tempdir().map_err(|source| system("make a temporary directory", source))?;
-        let mut fleet = Self { nodes: Vec::new(), directory };
-        let mut addresses = Vec::new();
+        let mut fleet = Self { nodes: Vec::new(), addresses: Vec::new(), directory };
         for index in 0..count {
-            let node = Node::start(program, fleet.directory.path(), index, &addresses, arguments)?;
+            let node = Node::start(program, fleet.directory.path(), index, &fleet.addresses, arguments)?;
             // In the fleet before it is ready, so that it is killed if it never is.
             fleet.nodes.push(node);
             if let Some(node) = fleet.nodes.last_mut() {
                 let log = log_of(fleet.directory.path(), index);
-                addresses.push(node.wait_until_ready(program, &log).await?);
+                fleet.addresses.push(node.wait_until_ready(program, &log).await?);
             }
         }
         Ok(fleet)
+    }
+
+    /// `count` nodes that demand proofs, in an epoch that does not end, with `flags` besides.
+    pub(crate) async fn start_rln(program: &Path, count: usize, flags: &[String]) -> Result<Self, LoadError> {
+        let mut arguments = Arguments::parse_from(["relay-load"]);
+        arguments.spawn = Some(count);
+        arguments.weir = Some(program.to_owned());
+        arguments.rln = true;
+        arguments.node_arg = vec![format!("--rln-relay-epoch-sec={EPOCH_SECS}")];
+        arguments.node_arg.extend(flags.iter().cloned());
+        // Their own members do not send.
+        arguments.rln_limit = 1;
+        Self::start(&arguments).await
+    }
+
+    /// The registry that the nodes share.
+    pub(crate) fn registry(&self) -> PathBuf {
+        self.directory.path().join(REGISTRY)
+    }
+
+    /// Where to dial the nodes.
+    pub(crate) fn addresses(&self) -> Vec<&str> {
+        self.addresses.iter().map(String::as_str).collect()
+    }
+
+    /// Subscribes all nodes to the topic that `relay-load` uses by default.
+    pub(crate) async fn subscribe(&self) -> Result<PubsubTopic, LoadError> {
+        let arguments = Arguments::parse_from(["relay-load"]);
+        self.target()?.subscribe(&Plan::new(&arguments)?).await?;
+        let wrong = |_| LoadError::Setting(format!("{} is no topic", arguments.pubsub_topic));
+        arguments.pubsub_topic.parse().map_err(wrong)
+    }
+
+    /// The counters of all nodes.
+    pub(crate) async fn counters(&self) -> Result<Vec<Counters>, LoadError> {
+        self.target()?.counters().await
+    }
+
+    /// What was added to them since.
+    pub(crate) async fn counter_changes(&self, before: &[Counters]) -> Result<Vec<Counters>, LoadError> {
+        Ok(counters::changes(before, &self.counters().await?))
     }
 
     /// The first node publishes, the others receive.
@@ -201,7 +250,7 @@ fn flags(
         format!("--rln-relay={}", arguments.rln).into(),
     ];
     if arguments.rln {
-        flags.push(path("--rln-relay-registry-path=", directory.join("registry")));
+        flags.push(path("--rln-relay-registry-path=", directory.join(REGISTRY)));
         flags.push(format!("--rln-relay-user-message-limit={}", arguments.rln_limit).into());
     }
     flags.extend(peers.iter().map(|peer| format!("--staticnode={peer}").into()));

@@ -1,0 +1,191 @@
+//! Our engine.
+
+use std::path::Path;
+
+use strum::VariantArray;
+use weir_core::RateLimitProof;
+use weir_rln::{
+    EngineSettings, Epoch, FastPath, MemberProver, MerkleTree, MessageId, ProofClaim, ProveRequest, Prover,
+    RlnIdentifier, ShareX, Slot, TableOrigin, Verifier,
+};
+
+use super::{Engine, EngineError, Equipment, Message, Outcome, StartSettings, Task, Timed};
+use crate::{
+    Workload,
+    clock::timed,
+    workload::{PATH_REPEATS, index, last_leaf},
+};
+
+struct Weir {
+    equipment: Equipment,
+    prover: Prover,
+    verifier: Verifier,
+    /// The prepared member, made at its first use.
+    member: Option<MemberProver>,
+    /// The slot that was prepared last.
+    slot: Option<Slot>,
+    /// A tree of all leaves but the last, made at its first use.
+    tree: Option<MerkleTree>,
+}
+
+/// Loads keys and tables. Without a cache the tables are built, kept in a file of its own and read
+/// back, so that both are measured.
+pub(super) fn start(settings: &StartSettings) -> Result<Box<dyn Engine>, EngineError> {
+    let mut equipment = Equipment::default();
+    let (verifier, loaded) = timed(Verifier::load);
+    equipment.verifier_load = loaded.wall;
+    let prover = match &settings.table_cache {
+        Some(cache) => load_prover(cache, &mut equipment)?,
+        None => {
+            let folder = tempfile::tempdir().map_err(EngineError::peer)?;
+            let cache = folder.path().join("tables");
+            drop(load_prover(&cache, &mut equipment)?);
+            let built = equipment;
+            let prover = load_prover(&cache, &mut equipment)?;
+            // The first load is the one that a process pays for.
+            equipment = Equipment { key_load: built.key_load, ..equipment };
+            prover
+        }
+    };
+    Ok(Box::new(Weir { equipment, prover, verifier: verifier?, member: None, slot: None, tree: None }))
+}
+
+#[allow(clippy::needless_update, reason = "other settings come and go and do not matter here")]
+fn load_prover(table_cache: &Path, equipment: &mut Equipment) -> Result<Prover, EngineError> {
+    let settings = EngineSettings { table_cache: Some(table_cache.to_owned()), ..EngineSettings::default() };
+    let (prover, loaded) = timed(|| Prover::load(&settings));
+    let prover = prover?;
+    let (origin, prepared) = timed(|| prover.prepare_tables());
+    equipment.key_load = loaded.wall;
+    match origin {
+        TableOrigin::Built => equipment.table_build = Some(prepared.wall),
+        TableOrigin::Cache => equipment.table_load = Some(prepared.wall),
+        _ => {}
+    }
+    Ok(prover)
+}
+
+impl Engine for Weir {
+    fn equipment(&self) -> Equipment {
+        self.equipment
+    }
+
+    fn prepare<'a>(
+        &'a mut self,
+        task: Task,
+        workload: &'a Workload,
+        message: Message,
+    ) -> Result<Option<Timed<'a>>, EngineError> {
+        let timed = match task {
+            Task::ProveFull => Timed::one(move || proof(self.prove_full(workload, message)?)),
+            Task::PrepareMember => Timed::one(|| {
+                self.member = Some(self.new_member(workload));
+                Ok(Outcome::Prepared)
+            }),
+            Task::ProveCached => {
+                let member = self.member(workload);
+                Timed::one(move || proof(prove_cached(member, message)?))
+            }
+            Task::PrepareSlot => {
+                self.member(workload);
+                Timed::one(move || {
+                    self.slot = Some(self.new_slot(workload, message)?);
+                    Ok(Outcome::Prepared)
+                })
+            }
+            Task::ProveSlot => {
+                let slot = match self.slot.take() {
+                    Some(slot) => slot,
+                    None => self.new_slot(workload, message)?,
+                };
+                Timed::one(move || proof(slot.prove(signal(message))?))
+            }
+            Task::VerifySingle => {
+                let claim = workload.proof_of(message);
+                Timed::one(|| Ok(Outcome::Verdict(self.verifier.verify(&claim.claim))))
+            }
+            // Reading the points is part of our check and cannot be had apart.
+            Task::VerifyParsed => return Ok(None),
+            Task::VerifyBatch(size) => {
+                let claims: Vec<&ProofClaim> =
+                    workload.batch(size)?.iter().map(|proof| &proof.claim).collect();
+                let verify = move || self.verifier.verify_batch(&claims).iter().all(|holds| *holds);
+                Timed::many(size, move || Ok(Outcome::Verdict(verify())))
+            }
+            Task::TreeBuild => Timed::one(|| Ok(Outcome::Root(tree_of(workload).root().to_bytes()))),
+            Task::TreeUpdate => {
+                let (place, leaf) = last_leaf(workload, message);
+                let tree = self.tree.get_or_insert_with(|| tree_of(workload));
+                Timed::one(move || {
+                    tree.set(index(place), leaf);
+                    Ok(Outcome::Root(tree.root().to_bytes()))
+                })
+            }
+            Task::TreePath => {
+                let tree = &*self.tree.get_or_insert_with(|| tree_of(workload));
+                Timed::many(PATH_REPEATS, move || {
+                    for place in 0..PATH_REPEATS {
+                        std::hint::black_box(tree.path(index(place as usize)));
+                    }
+                    Ok(Outcome::Prepared)
+                })
+            }
+        };
+        Ok(Some(timed))
+    }
+
+    fn fallbacks(&self) -> u64 {
+        let paths = FastPath::VARIANTS.iter();
+        paths
+            .map(|path| self.prover.health().fallbacks(*path) + self.verifier.health().fallbacks(*path))
+            .sum()
+    }
+}
+
+impl Weir {
+    fn prove_full(&self, workload: &Workload, message: Message) -> Result<RateLimitProof, EngineError> {
+        let request = ProveRequest {
+            identity: workload.identity.secret(),
+            limit: workload.limit,
+            message_id: MessageId(message.message_id),
+            path: &workload.path,
+            epoch: Epoch::new(message.epoch),
+            rln_identifier: RlnIdentifier::WAKU,
+            signal: signal(message),
+        };
+        Ok(self.prover.prove(&request)?)
+    }
+
+    fn new_member(&self, workload: &Workload) -> MemberProver {
+        self.prover.member(workload.identity.secret(), workload.limit, &workload.path)
+    }
+
+    fn member(&mut self, workload: &Workload) -> &MemberProver {
+        let new = self.new_member(workload);
+        self.member.get_or_insert(new)
+    }
+
+    fn new_slot(&mut self, workload: &Workload, message: Message) -> Result<Slot, EngineError> {
+        let id = MessageId(message.message_id);
+        Ok(self.member(workload).slot(Epoch::new(message.epoch), RlnIdentifier::WAKU, id)?)
+    }
+}
+
+fn prove_cached(member: &MemberProver, message: Message) -> Result<RateLimitProof, EngineError> {
+    let (epoch, id) = (Epoch::new(message.epoch), MessageId(message.message_id));
+    Ok(member.prove(epoch, RlnIdentifier::WAKU, id, signal(message))?)
+}
+
+fn signal(message: Message) -> ShareX {
+    ShareX::from_bytes(&message.signal).expect("a message's signal is canonical")
+}
+
+fn proof(proof: RateLimitProof) -> Result<Outcome, EngineError> {
+    Ok(Outcome::Proof(Box::new(proof)))
+}
+
+fn tree_of(workload: &Workload) -> MerkleTree {
+    let mut tree = MerkleTree::new();
+    tree.update(workload.leaves.iter().enumerate().map(|(place, leaf)| (index(place), Some(*leaf))));
+    tree
+}

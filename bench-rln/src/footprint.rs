@@ -1,0 +1,103 @@
+//! What an engine costs a process that has nothing else: start, first proof, memory.
+//!
+//! Measured in a process of its own, since memory of one process cannot be told apart by engine, and
+//! a first start only happens once.
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+    time::Instant,
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    CompareError, Contestant, EngineError, Message, Outcome, Proven, StartSettings, Task, Workload,
+    samples::ms,
+};
+
+/// Start, first proof and memory of one engine.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Footprint {
+    /// The engine's key.
+    pub engine: String,
+    /// Where its tables came from: `built`, `cache`, or nothing for an engine without.
+    pub tables: Option<String>,
+    /// From the start of the engine to its first proof, all it waits for included.
+    pub start_to_first_proof_ms: f64,
+    /// Loading the verifier, and the first check.
+    pub start_to_first_verification_ms: f64,
+    /// Memory in RAM before the engine was started.
+    pub rss_before_kib: u64,
+    /// After its first proof and its first check.
+    pub rss_after_kib: u64,
+    /// The most there was so far.
+    pub rss_peak_kib: u64,
+}
+
+/// Measures `contestant` in this process, which should not have done anything else yet.
+pub fn footprint(contestant: &Contestant, table_cache: Option<&Path>) -> Result<Footprint, CompareError> {
+    let in_engine = |source| CompareError::Engine { engine: contestant.name, source };
+    let mut workload = Workload::new().map_err(CompareError::Workload)?;
+    let message = Message { epoch: 1, message_id: 1, signal: [1; 32] };
+    let rss_before_kib = status("VmRSS:");
+
+    let started = Instant::now();
+    let settings = StartSettings { table_cache: table_cache.map(Path::to_owned) };
+    let mut engine = (contestant.start)(&settings).map_err(in_engine)?;
+    let proof = match engine.prepare(Task::ProveFull, &workload, message).map_err(in_engine)? {
+        Some(work) => (work.work)().map_err(in_engine)?,
+        None => Outcome::Prepared,
+    };
+    let first_proof = started.elapsed();
+
+    let Outcome::Proof(proof) = proof else {
+        return Err(CompareError::WrongAnswer { engine: contestant.name, task: Task::ProveFull });
+    };
+    workload.proofs.push(Proven::parse(&proof).map_err(CompareError::Workload)?);
+    let checking = Instant::now();
+    let verdict = match engine.prepare(Task::VerifySingle, &workload, message).map_err(in_engine)? {
+        Some(work) => (work.work)().map_err(in_engine)?,
+        None => Outcome::Prepared,
+    };
+    let first_check = checking.elapsed();
+    if !matches!(verdict, Outcome::Verdict(true)) {
+        return Err(CompareError::WrongAnswer { engine: contestant.name, task: Task::VerifySingle });
+    }
+    let equipment = engine.equipment();
+    let tables = match (equipment.table_build, equipment.table_load) {
+        (_, Some(_)) => Some("cache"),
+        (Some(_), None) => Some("built"),
+        (None, None) => None,
+    };
+    Ok(Footprint {
+        engine: contestant.name.to_owned(),
+        tables: tables.map(str::to_owned),
+        start_to_first_proof_ms: ms(first_proof),
+        start_to_first_verification_ms: ms(equipment.verifier_load + first_check),
+        rss_before_kib,
+        rss_after_kib: status("VmRSS:"),
+        rss_peak_kib: status("VmHWM:"),
+    })
+}
+
+/// Measures an engine in a new process: this program with `arguments`, which must print what
+/// [`footprint`] found as JSON.
+pub(crate) fn footprint_of_child(arguments: &[&str]) -> Result<Footprint, EngineError> {
+    let program = std::env::current_exe().map_err(EngineError::peer)?;
+    let output = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(EngineError::peer)?;
+    serde_json::from_slice(&output.stdout).map_err(EngineError::peer)
+}
+
+/// A line of `/proc/self/status` in KiB; 0 where there is no such file.
+fn status(name: &str) -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+}
