@@ -62,6 +62,7 @@ mod subscriptions;
 mod tests;
 mod verdict;
 mod verify;
+mod verify_schedule;
 
 pub use cache::MessageCache;
 pub use input::{
@@ -73,6 +74,7 @@ pub use publish_error::PublishError;
 pub use stage::{Accepted, Origin};
 pub use subscriptions::SubscribeError;
 pub use verdict::{Acceptance, IgnoreReason, RejectReason, Verdict};
+pub use verify_schedule::{MAX_BATCH, Shed, ShedReason, VerifySchedule};
 
 use publish::Tickets;
 use stage::{Claimant, Form, Pending, Unlimited, WellFormed};
