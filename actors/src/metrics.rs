@@ -97,17 +97,29 @@ pub(crate) struct RelayMetrics {
     pub(crate) network_refused: Counter,
     /// Moves when the journal does not take a record.
     pub(crate) journal_refused: Counter,
-    /// Moves for each proof the pool's full queue refused.
-    pub(crate) proofs_shed: Counter,
+    /// Moves for each proof that a pool that is gone did not take.
+    pub(crate) proofs_refused: Counter,
     /// Messages whose verdict is outstanding.
     pub(crate) under_way: Gauge,
 }
 
-/// Times of proofs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabel {
+    reason: Word,
+}
+
+/// How proofs are checked and made.
 #[derive(Debug, Clone)]
 pub(crate) struct ProofMetrics {
-    /// Seconds of each check, in the thread that did it.
+    /// Seconds of each check, of one proof or of a batch, in the thread that did it.
     pub(crate) verification: Histogram,
+    /// Proofs of each check.
+    pub(crate) batch_size: Histogram,
+    /// Seconds from the relay's question to the outcome, of each proof that was checked.
+    pub(crate) delay: Histogram,
+    /// Proofs that wait to be checked.
+    pub(crate) queue_depth: Gauge,
+    shed: Family<ReasonLabel, Counter>,
     /// Seconds from taking a job to its proof, the reservation of the message id included.
     pub(crate) generation: Histogram,
 }
@@ -144,10 +156,11 @@ impl Metrics {
         let version = Family::<VersionLabel, Gauge>::default();
         version.get_or_create(&VersionLabel { version: Word(env!("CARGO_PKG_VERSION")) }).set(1);
         registry.register("waku_version", "1, with the node's version as label", version);
+        let proofs = ProofMetrics::register(registry);
         Self {
             network: NetworkMetrics::register(registry),
-            relay: RelayMetrics::register(registry),
-            proofs: ProofMetrics::register(registry),
+            relay: RelayMetrics::register(registry, &proofs),
+            proofs,
             membership: MembershipMetrics::register(registry),
             journal: JournalMetrics::register(registry),
             faults,
@@ -173,7 +186,7 @@ impl NetworkMetrics {
 }
 
 impl RelayMetrics {
-    fn register(registry: &mut Registry) -> Self {
+    fn register(registry: &mut Registry, proofs: &ProofMetrics) -> Self {
         let metrics = Self {
             verdicts: Family::default(),
             publishes: Family::default(),
@@ -195,7 +208,7 @@ impl RelayMetrics {
                 "weir_relay_journal_refused",
                 "Records the journal did not take",
             ),
-            proofs_shed: counter(registry, "weir_proofs_shed", "Proofs a full queue refused"),
+            proofs_refused: proofs.shed.get_or_create(&ReasonLabel { reason: Word("refused") }).clone(),
             under_way: Gauge::default(),
         };
         registry.register(
@@ -290,14 +303,43 @@ impl RelayMetrics {
 }
 
 impl ProofMetrics {
+    /// Counts a proof that is not checked.
+    pub(crate) fn shed(&self, reason: &'static str) {
+        self.shed.get_or_create(&ReasonLabel { reason: Word(reason) }).inc();
+    }
+
     fn register(registry: &mut Registry) -> Self {
         // From 0.1 ms, below the fastest check known, to 3.3 s, beyond the slowest proof.
         let seconds = || Histogram::new(exponential_buckets(0.0001, 2.0, 16));
-        let metrics = Self { verification: seconds(), generation: seconds() };
+        let metrics = Self {
+            verification: seconds(),
+            // 1, 2, 4, … 128, the longest batch.
+            batch_size: Histogram::new(exponential_buckets(1.0, 2.0, 8)),
+            delay: seconds(),
+            queue_depth: Gauge::default(),
+            shed: Family::default(),
+            generation: seconds(),
+        };
         registry.register(
             "weir_proof_verification_seconds",
-            "CPU-bound time of one proof check",
+            "CPU-bound time of one check, of one proof or of a batch",
             metrics.verification.clone(),
+        );
+        registry.register("weir_proof_batch_size", "Proofs checked together", metrics.batch_size.clone());
+        registry.register(
+            "weir_proof_delay_seconds",
+            "Time from the relay's question to the outcome of a proof's check",
+            metrics.delay.clone(),
+        );
+        registry.register(
+            "weir_proof_queue_depth",
+            "Proofs that wait to be checked",
+            metrics.queue_depth.clone(),
+        );
+        registry.register(
+            "weir_proofs_shed",
+            "Proofs that were not checked, by reason",
+            metrics.shed.clone(),
         );
         registry.register(
             "weir_proof_generation_seconds",

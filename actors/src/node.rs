@@ -361,7 +361,13 @@ fn start_proofs(
 ) -> Result<RlnPorts, StartError> {
     let ProofOutlets { relay, standing, used, clock, metrics } = outlets;
     let verifier = Arc::new(Verifier::load()?);
-    let check = proof_pool::start(&verifier, settings.verifier_threads, &relay.port(), &metrics.proofs)?;
+    let check = proof_pool::start(
+        Arc::clone(&verifier),
+        settings.verifier_threads,
+        relay.port(),
+        clock.clone(),
+        metrics.proofs.clone(),
+    )?;
     let prove = match settings.member {
         Some(member) => {
             let member = Member::new(member, limits, standing, used, clock.clone())?;

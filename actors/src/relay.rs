@@ -24,10 +24,11 @@ use actix::{Actor, AsyncContext, Context, Handler};
 use weir_core::{ContentTopic, MessageHash, PubsubTopic, Timestamp, WakuMessage};
 use weir_net::{Acceptance, GossipId as NetworkGossipId};
 use weir_protocols::relay::{
-    self, BroadcastError, Content, Effect, Gossip, GossipId, Input, JobId, MessageCache, PUBLISH_TIMEOUT,
-    ProofOutcome, ProofRefusal, PublishError, Published, Relay, SubscribeError, Ticket, Verdict,
+    self, BroadcastError, Content, Effect, Gossip, GossipId, Input, MessageCache, PROOF_TIMEOUT,
+    PUBLISH_TIMEOUT, ProofOutcome, ProofRefusal, PublishError, Published, Relay, SubscribeError, Ticket,
+    Verdict,
 };
-use weir_rln::{Evidence, ProofClaim};
+use weir_rln::Evidence;
 use weir_storage::{EvidenceRecord, NullifierRecord};
 use weir_wire::DecodeError;
 
@@ -164,7 +165,10 @@ impl RelayActor {
     fn perform(&mut self, effect: Effect, now: Timestamp) {
         match effect {
             Effect::Verdict { id, verdict } => self.give_verdict(id, verdict),
-            Effect::VerifyProof { id, claim, .. } => self.check_proof(id, claim),
+            Effect::VerifyProof { id, from, claim } => {
+                let not_after = now.saturating_add(PROOF_TIMEOUT);
+                self.check_proof(CheckProof { life: self.life, id, from, claim, not_after });
+            }
             Effect::Prove { ticket, epoch, signal, .. } => {
                 let not_after = now.saturating_add(PUBLISH_TIMEOUT);
                 self.prove(Prove { ticket, epoch, signal, not_after });
@@ -220,10 +224,10 @@ impl RelayActor {
 }
 
 impl RelayActor {
-    fn check_proof(&mut self, id: JobId, claim: ProofClaim) {
-        let Some(rln) = &self.ports.rln else { return };
-        if rln.check.tell(CheckProof { life: self.life, id, claim }).is_err() {
-            self.metrics.proofs_shed.inc();
+    fn check_proof(&mut self, job: CheckProof) {
+        let (Some(rln), id) = (&self.ports.rln, job.id) else { return };
+        if rln.check.tell(job).is_err() {
+            self.metrics.proofs_refused.inc();
             self.refused.push_back(Input::ProofChecked { id, outcome: ProofOutcome::Shed });
         }
     }
@@ -343,7 +347,7 @@ fn traced_hash(message: &WakuMessage, topic: PubsubTopic) -> Option<MessageHash>
 impl Bounded for RelayActor {
     /// A place for every gossip message under way, every answer of the pool and the prover, every
     /// question and the answer to every publish among them, and the rare rest.
-    const MAILBOX: usize = GOSSIP_WINDOW + proof_pool::QUEUE + prover::QUEUE + 2 * ASKS_IN_FLIGHT + 64;
+    const MAILBOX: usize = GOSSIP_WINDOW + proof_pool::ANSWERS + prover::QUEUE + 2 * ASKS_IN_FLIGHT + 64;
 }
 
 impl Actor for RelayActor {

@@ -69,6 +69,7 @@ pub use input::{
     BroadcastError, Content, Effect, Gossip, GossipId, Input, JobId, ProofOutcome, ProofRefusal, Published,
     Ticket,
 };
+pub use jobs::PROOF_TIMEOUT;
 pub use publish::PUBLISH_TIMEOUT;
 pub use publish_error::PublishError;
 pub use stage::{Accepted, Origin};

@@ -34,6 +34,12 @@ impl Verifier {
         claims.iter().map(|claim| self.verify(claim)).collect()
     }
 
+    /// Whether arkworks, too, says that the proof of `claim` does not hold. To be asked before somebody
+    /// pays for a rejection. If it says otherwise, the fast path is wrong and not used again.
+    pub fn confirms_rejection(&self, claim: &ProofClaim) -> bool {
+        !self.verify(claim)
+    }
+
     /// How often the fast path was given up.
     pub fn health(&self) -> &EngineHealth {
         &self.health

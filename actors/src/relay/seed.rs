@@ -103,6 +103,9 @@ fn restored_share(record: &NullifierRecord) -> Option<(Epoch, Nullifier, Share)>
 }
 
 impl Life {
+    #[cfg(test)]
+    pub(crate) const FIRST: Self = Self(1);
+
     /// Where the tickets of this life begin, far above those of the lives before.
     pub(super) const fn first_ticket(self) -> u64 {
         self.0 << 40

@@ -243,7 +243,7 @@ async fn a_proof_the_pool_refuses_is_shed_at_once() {
     let waits = rig.gossip(proven("waits", 0));
     let shed = rig.gossip(proven("shed", 1));
     assert_eq!(rig.verdict_on(shed).await, Acceptance::Ignore);
-    assert_eq!(rig.metrics.proofs_shed.get(), 1);
+    assert_eq!(rig.metrics.proofs_refused.get(), 1);
     rig.check_next(ProofOutcome::Valid).await;
     assert_eq!(rig.verdict_on(waits).await, Acceptance::Accept);
 }

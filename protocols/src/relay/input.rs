@@ -11,7 +11,7 @@ pub struct GossipId(pub u64);
 
 /// Names one verification. Given by the relay, never twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct JobId(pub(super) u64);
+pub struct JobId(pub u64);
 
 /// Names one publish until its answer. Given by whoever publishes, never twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

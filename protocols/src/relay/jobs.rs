@@ -17,7 +17,7 @@ use super::{
 
 /// A verdict later than this forwards nothing: gossipsub drops a message from its history after six
 /// heartbeats of a second (waku-wire 4.2).
-const JOB_TIMEOUT: Duration = Duration::from_secs(5);
+pub const PROOF_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
 pub(super) struct Jobs {
@@ -66,7 +66,7 @@ impl Jobs {
         self.next_id += 1;
         self.by_proof.entry(*claim.proof()).or_insert(id);
         let job = Job { claim: claim.clone(), waiting: vec![pending] };
-        self.jobs.insert(id, now.saturating_add(JOB_TIMEOUT), job);
+        self.jobs.insert(id, now.saturating_add(PROOF_TIMEOUT), job);
         Submitted::New(id)
     }
 
