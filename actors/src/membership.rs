@@ -14,7 +14,7 @@ use std::time::Duration;
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message};
 use tokio::sync::watch;
 use weir_membership::{Group, GroupError, Ledger, LedgerError};
-use weir_rln::{IdentityCommitment, MerkleRoot};
+use weir_rln::{IdentityCommitment, MerkleRoot, RootWindow};
 
 use crate::{
     metrics::MembershipMetrics,
@@ -150,7 +150,10 @@ impl MembershipActor {
 
     fn publish_standing(&self) {
         let Some(ours) = self.ours else { return };
-        let standing = self.group.path_of(&ours).map(|(membership, path)| Standing { membership, path });
+        let stale = self.group.roots().len().saturating_sub(RootWindow::DEFAULT_CAPACITY / 2);
+        let fresh_roots = self.group.roots().skip(stale).collect();
+        let standing = self.group.path_of(&ours);
+        let standing = standing.map(|(membership, path)| Standing { membership, path, fresh_roots });
         self.ports.standing.send_replace(standing);
     }
 

@@ -108,6 +108,21 @@ struct ReasonLabel {
     reason: Word,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TierLabel {
+    tier: Word,
+}
+
+/// How much of a proof was done in advance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+pub(crate) enum ProofTier {
+    /// What depends on the member alone.
+    Member,
+    /// All but what depends on the signal.
+    Slot,
+}
+
 /// How proofs are checked and made.
 #[derive(Debug, Clone)]
 pub(crate) struct ProofMetrics {
@@ -120,6 +135,9 @@ pub(crate) struct ProofMetrics {
     /// Proofs that wait to be checked.
     pub(crate) queue_depth: Gauge,
     shed: Family<ReasonLabel, Counter>,
+    made: Family<TierLabel, Counter>,
+    /// Slots that wait for their message.
+    pub(crate) slots_ready: Gauge,
     /// Seconds from taking a job to its proof, the reservation of the message id included.
     pub(crate) generation: Histogram,
 }
@@ -303,6 +321,17 @@ impl RelayMetrics {
 }
 
 impl ProofMetrics {
+    /// Counts a proof that is begun.
+    pub(crate) fn made(&self, tier: ProofTier) {
+        self.made.get_or_create(&TierLabel { tier: Word(tier.into()) }).inc();
+    }
+
+    /// Proofs of `tier` that were begun.
+    #[cfg(test)]
+    pub(crate) fn made_of(&self, tier: ProofTier) -> u64 {
+        self.made.get_or_create(&TierLabel { tier: Word(tier.into()) }).get()
+    }
+
     /// Counts a proof that is not checked.
     pub(crate) fn shed(&self, reason: &'static str) {
         self.shed.get_or_create(&ReasonLabel { reason: Word(reason) }).inc();
@@ -318,6 +347,8 @@ impl ProofMetrics {
             delay: seconds(),
             queue_depth: Gauge::default(),
             shed: Family::default(),
+            made: Family::default(),
+            slots_ready: Gauge::default(),
             generation: seconds(),
         };
         registry.register(
@@ -335,6 +366,16 @@ impl ProofMetrics {
             "weir_proof_queue_depth",
             "Proofs that wait to be checked",
             metrics.queue_depth.clone(),
+        );
+        registry.register(
+            "weir_proofs_made",
+            "Own proofs, by what was done in advance",
+            metrics.made.clone(),
+        );
+        registry.register(
+            "weir_proof_slots_ready",
+            "Proofs that wait for their message",
+            metrics.slots_ready.clone(),
         );
         registry.register(
             "weir_proofs_shed",

@@ -19,7 +19,8 @@ use weir_membership::{Ledger, LedgerError};
 use weir_net::Network;
 use weir_protocols::{peer_manager, relay};
 use weir_rln::{
-    EpochLength, Identity, IdentityCommitment, ProveError, ValidatorConfig, Verifier, VerifyingKeyError,
+    EngineSettings, EpochLength, Identity, IdentityCommitment, ProveError, Prover, ValidatorConfig, Verifier,
+    VerifyingKeyError,
 };
 use weir_storage::{QuotaStore, StateStore, StoreError};
 
@@ -85,6 +86,8 @@ pub struct RlnSettings {
     pub open_ledger: OpenLedger,
     /// Threads that check proofs, at least 1.
     pub verifier_threads: usize,
+    /// How proofs are made.
+    pub engine: EngineSettings,
     /// The node's own membership; without one it judges but cannot publish.
     pub member: Option<MemberSettings>,
 }
@@ -370,7 +373,8 @@ fn start_proofs(
     )?;
     let prove = match settings.member {
         Some(member) => {
-            let member = Member::new(member, limits, standing, used, clock.clone())?;
+            let prover = Prover::load(&settings.engine)?;
+            let member = Member::new(prover, member, limits, standing, used, clock.clone())?;
             Some(prover::start(member, relay.port(), &metrics.proofs)?)
         }
         None => None,

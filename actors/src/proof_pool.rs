@@ -43,7 +43,7 @@ pub(crate) struct CheckProof {
     pub(crate) life: Life,
     pub(crate) id: JobId,
     pub(crate) from: Origin,
-    pub(crate) claim: ProofClaim,
+    pub(crate) claim: Box<ProofClaim>,
     /// After this moment nobody waits for the outcome.
     pub(crate) not_after: Timestamp,
 }
@@ -71,7 +71,7 @@ trait Checker: Send + Sync + 'static {
 struct Waiting {
     life: Life,
     id: JobId,
-    claim: ProofClaim,
+    claim: Box<ProofClaim>,
     since: Instant,
 }
 
@@ -195,7 +195,7 @@ impl<C: Checker> Pool<C> {
     }
 
     fn check(&self, senders: &[Origin], jobs: &[Waiting]) -> Vec<ProofOutcome> {
-        let claims: Vec<_> = jobs.iter().map(|job| &job.claim).collect();
+        let claims: Vec<_> = jobs.iter().map(|job| &*job.claim).collect();
         let started = Instant::now();
         let mut outcomes = outcomes_of(&self.checker, &claims);
         if self.rejects_wrongly(senders, &claims, &outcomes) {

@@ -167,6 +167,7 @@ impl RelayActor {
             Effect::Verdict { id, verdict } => self.give_verdict(id, verdict),
             Effect::VerifyProof { id, from, claim } => {
                 let not_after = now.saturating_add(PROOF_TIMEOUT);
+                let claim = Box::new(claim);
                 self.check_proof(CheckProof { life: self.life, id, from, claim, not_after });
             }
             Effect::Prove { ticket, epoch, signal, .. } => {

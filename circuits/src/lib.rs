@@ -25,7 +25,7 @@ pub use hash::{HashElement, Schedule, hash_to_field, pair_schedule, poseidon};
 pub use key::{CircuitKey, KeyFile, RLN_V2_DEPTH_20, RLN_V2_DEPTH_20_MULTI_4, UnknownKey, sha256_hex};
 pub use matrices::matrices_digest;
 pub use r1cs::R1cs;
-pub use relation::{MerkleBranch, Statement, Violation, Witness, check, evaluate};
+pub use relation::{MerkleBranch, Statement, Violation, Witness, check, evaluate, share_y};
 pub use shape::Shape;
 
 /// The scalar field of BN254, over which the circuit computes.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use ark_bn254::Fr;
 use ark_ff::AdditiveGroup;
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::{TREE_DEPTH, poseidon};
 
@@ -116,17 +116,25 @@ pub(crate) fn check_limit(message_id: u32, limit: u32) -> Result<(), Violation> 
 pub fn evaluate(witness: &Witness, external_nullifier: Fr, x: Fr) -> Statement {
     let commitment = poseidon(&[witness.secret]);
     let leaf = poseidon(&[commitment, Fr::from(witness.limit)]);
-    let mut slope = poseidon(&[witness.secret, external_nullifier, Fr::from(witness.message_id)]);
-    let statement = Statement {
+    let slope = slope(witness, external_nullifier);
+    Statement {
         root: witness.path.root_of(leaf),
         external_nullifier,
         x,
-        y: witness.secret + x * slope,
-        nullifier: poseidon(&[slope]),
-    };
-    // Slope and one share give the secret away.
-    slope.zeroize();
-    statement
+        y: witness.secret + x * *slope,
+        nullifier: poseidon(&[*slope]),
+    }
+}
+
+/// The y of [`evaluate`] alone: for a message whose other public values are known already.
+pub fn share_y(witness: &Witness, external_nullifier: Fr, x: Fr) -> Fr {
+    witness.secret + x * *slope(witness, external_nullifier)
+}
+
+/// How steep the member's line is for this epoch and message id. With one share it gives the secret
+/// away.
+fn slope(witness: &Witness, external_nullifier: Fr) -> Zeroizing<Fr> {
+    Zeroizing::new(poseidon(&[witness.secret, external_nullifier, Fr::from(witness.message_id)]))
 }
 
 impl MerkleBranch {

@@ -29,7 +29,7 @@ use weir_api::{
 };
 use weir_membership::{Ledger, RegistryFile};
 use weir_protocols::relay;
-use weir_rln::ValidatorConfig;
+use weir_rln::{EngineSettings, ValidatorConfig};
 use weir_storage::{EvidenceRecord, OpenError, StateStore, StoreError};
 use zeroize::Zeroizing;
 
@@ -230,6 +230,7 @@ fn rln_settings(rln: &RlnConfig, member: Option<MemberSettings>) -> RlnSettings 
     RlnSettings {
         open_ledger: Arc::new(move || Ok(Box::new(RegistryFile::open(&path)?) as Box<dyn Ledger>)),
         verifier_threads: std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2)),
+        engine: EngineSettings::default(),
         member,
     }
 }

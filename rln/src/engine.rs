@@ -6,11 +6,13 @@
 //! the slow one takes over, and [`EngineHealth`] counts it, because nobody would notice otherwise.
 
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
     sync::atomic::{AtomicU64, Ordering},
 };
 
 use strum::{IntoStaticStr, VariantArray};
+pub use weir_groth16::lanes::BackendKind;
 
 /// How proofs are made. The default needs no disk.
 #[derive(Debug, Clone, Default)]
@@ -18,6 +20,8 @@ pub struct EngineSettings {
     /// The file that keeps the tables of the proving key between two starts. Without one they are
     /// computed at each start.
     pub table_cache: Option<PathBuf>,
+    /// The arithmetic to use; the fastest that this processor has, unless it is told.
+    pub backend: Option<BackendKind>,
 }
 
 /// Where the tables of the fast prover come from.
@@ -62,9 +66,34 @@ impl EngineHealth {
         self.fallbacks[path as usize].load(Ordering::Relaxed)
     }
 
+    /// Tries `path`. `None` when it failed or panicked, which is counted.
+    pub(crate) fn attempt<T, E>(&self, path: FastPath, fast: impl FnOnce() -> Result<T, E>) -> Option<T> {
+        // What a panic leaves half done belongs to the fast path, which keeps nothing between two calls.
+        let made = catch_unwind(AssertUnwindSafe(fast)).ok().and_then(Result::ok);
+        if made.is_none() {
+            self.fell_back(path);
+        }
+        made
+    }
+
     /// `path` was given up once.
-    #[expect(dead_code, reason = "there is no fast path yet")]
     pub(crate) fn fell_back(&self, path: FastPath) {
         self.fallbacks[path as usize].fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fast_path_that_fails_or_panics_is_given_up_and_counted() {
+        let health = EngineHealth::default();
+        assert_eq!(health.attempt(FastPath::ProveSlot, || Ok::<_, ()>(7)), Some(7));
+        assert_eq!(health.fallbacks(FastPath::ProveSlot), 0);
+        assert_eq!(health.attempt(FastPath::ProveSlot, || Err::<(), _>("no")), None);
+        let panics = || -> Result<(), ()> { panic!("a bug, on purpose") };
+        assert_eq!(health.attempt(FastPath::ProveSlot, panics), None);
+        assert_eq!((health.fallbacks(FastPath::ProveSlot), health.fallbacks(FastPath::Tables)), (2, 0));
     }
 }

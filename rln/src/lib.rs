@@ -35,13 +35,14 @@ pub mod quota;
 mod rejection;
 mod root_window;
 mod share;
+mod slot_planner;
 #[cfg(any(test, feature = "test-utils"))]
 pub mod test_utils;
 mod validator;
 mod verifier;
 
 pub use claim::{ClaimError, ProofClaim, ProofField};
-pub use engine::{EngineHealth, EngineSettings, FastPath, TableOrigin};
+pub use engine::{BackendKind, EngineHealth, EngineSettings, FastPath, TableOrigin};
 pub use epoch::{Epoch, EpochLength, NotAnEpoch, ZeroEpochLength};
 pub use evidence::{Evidence, EvidenceError};
 pub use external_nullifier::{ExternalNullifier, RlnIdentifier};
@@ -57,6 +58,7 @@ pub use prover::{MemberProver, ProveError, ProveRequest, Prover, Slot};
 pub use rejection::Rejection;
 pub use root_window::RootWindow;
 pub use share::{Nullifier, RecoverError, Share, ShareX, ShareY, recover_secret, signal_hash};
+pub use slot_planner::SlotPlanner;
 pub use validator::{Validator, ValidatorConfig, Verified};
 pub use verifier::{Verifier, VerifyingKeyError};
 /// Levels between a leaf of the membership tree and its root.

@@ -8,16 +8,21 @@
 //!
 //! All three give the same kind of proof: nobody can tell from it how it was made.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use weir_circuits::{Statement, Violation, Witness, check, evaluate};
+use weir_circuits::{
+    Statement, Violation, Witness, check, evaluate, share_y,
+    witness::{self, Assignment},
+};
 use weir_core::RateLimitProof;
+use zeroize::Zeroize;
 
 use crate::{
-    EngineHealth, EngineSettings, Epoch, ExternalNullifier, IdentitySecret, MerklePath, MessageId,
+    EngineHealth, EngineSettings, Epoch, ExternalNullifier, FastPath, IdentitySecret, MerklePath, MessageId,
     RlnIdentifier, ShareX, TableOrigin, UserMessageLimit, field::field_to_bytes,
 };
 
+mod fast;
 mod member;
 mod slot;
 mod zerokit;
@@ -25,6 +30,9 @@ mod zerokit;
 pub use member::MemberProver;
 pub use slot::Slot;
 
+pub(crate) use fast::inputs;
+
+use fast::Fast;
 use zerokit::Zerokit;
 
 /// Makes proofs. `Send` and `Sync`, and cheap to clone: clones share keys and tables.
@@ -74,7 +82,12 @@ pub enum ProveError {
 
 /// Keys and tables that every tier uses.
 struct Engine {
+    settings: EngineSettings,
     zerokit: Zerokit,
+    /// Empty until the tables are there; `None` in it when there will be none.
+    fast: OnceLock<(Option<Fast>, TableOrigin)>,
+    /// There was a cache at the start, so the tables will be there sooner than a slow proof.
+    tables_come_soon: bool,
     health: EngineHealth,
 }
 
@@ -96,15 +109,21 @@ impl Prover {
     /// Reads the embedded keys and checks that they belong to the pinned verifying key. About 10 ms
     /// and 12 MB; the tables of the fast path come with [`Prover::prepare_tables`], and until then
     /// zerokit proves.
-    pub fn load(_settings: &EngineSettings) -> Result<Self, ProveError> {
-        let engine = Engine { zerokit: Zerokit::load()?, health: EngineHealth::default() };
+    pub fn load(settings: &EngineSettings) -> Result<Self, ProveError> {
+        let engine = Engine {
+            settings: settings.clone(),
+            zerokit: Zerokit::load()?,
+            fast: OnceLock::new(),
+            tables_come_soon: settings.table_cache.as_ref().is_some_and(|cache| cache.exists()),
+            health: EngineHealth::default(),
+        };
         Ok(Self { engine: Arc::new(engine) })
     }
 
     /// Reads or computes the tables of the fast path, unless they are there. Takes up to seconds, so
     /// call it where nobody waits.
     pub fn prepare_tables(&self) -> TableOrigin {
-        TableOrigin::None
+        self.engine.prepare().1
     }
 
     /// Proves `request`. The relation is checked first, so that a bad request costs no proof and has
@@ -137,7 +156,31 @@ impl Prover {
 }
 
 impl Engine {
+    fn prepare(&self) -> &(Option<Fast>, TableOrigin) {
+        self.fast.get_or_init(|| match self.health.attempt(FastPath::Tables, || Fast::load(&self.settings)) {
+            Some((fast, origin)) => (Some(fast), origin),
+            None => (None, TableOrigin::None),
+        })
+    }
+
+    /// The fast path, if its tables are there or will be in a moment.
+    fn fast(&self) -> Option<&Fast> {
+        let ready = if self.tables_come_soon { Some(self.prepare()) } else { self.fast.get() };
+        ready.and_then(|(fast, _)| fast.as_ref())
+    }
+
     fn prove(&self, proposition: &Proposition) -> Result<RateLimitProof, ProveError> {
+        let quickly = |fast: &Fast| {
+            let full = || fast.full(&proposition.wires(), &proposition.statement);
+            self.health.attempt(FastPath::ProveFull, full)
+        };
+        match self.fast().and_then(quickly) {
+            Some(proof) => Ok(proposition.signed(proof)),
+            None => self.prove_slowly(proposition),
+        }
+    }
+
+    fn prove_slowly(&self, proposition: &Proposition) -> Result<RateLimitProof, ProveError> {
         let proof = self.zerokit.prove(&proposition.witness, &proposition.statement)?;
         Ok(proposition.signed(proof))
     }
@@ -151,6 +194,17 @@ impl Proposition {
         Ok(Self { statement, witness, scope })
     }
 
+    /// The same message with another signal.
+    fn move_to(&mut self, signal: ShareX) {
+        self.statement.x = signal.0;
+        self.statement.y = share_y(&self.witness, self.statement.external_nullifier, signal.0);
+    }
+
+    /// All wires of the circuit.
+    fn wires(&self) -> Assignment {
+        witness::full(&self.witness, self.statement.external_nullifier, self.statement.x)
+    }
+
     /// The proof as messages carry it.
     fn signed(&self, proof: [u8; 128]) -> RateLimitProof {
         RateLimitProof {
@@ -162,6 +216,14 @@ impl Proposition {
             nullifier: field_to_bytes(&self.statement.nullifier),
             rln_identifier: self.scope.rln_identifier.to_bytes(),
         }
+    }
+}
+
+impl Drop for Proposition {
+    /// A point of the member's line is public once it is sent, and a second one is the secret. Some are
+    /// made to be thrown away.
+    fn drop(&mut self) {
+        self.statement.y.zeroize();
     }
 }
 

@@ -90,6 +90,16 @@ impl QuotaLedger {
 
     /// The next id of `epoch` for a member with `limit`, or what is needed to get one.
     pub fn next(&mut self, epoch: Epoch, limit: UserMessageLimit) -> Step {
+        self.next_of(epoch, limit, self.batch)
+    }
+
+    /// As [`QuotaLedger::next`], but asks for a single id to be reserved when one is needed: for work
+    /// ahead of any message, which should cost no more of the quota than it has to.
+    pub fn next_ahead(&mut self, epoch: Epoch, limit: UserMessageLimit) -> Step {
+        self.next_of(epoch, limit, NonZeroU32::MIN)
+    }
+
+    fn next_of(&mut self, epoch: Epoch, limit: UserMessageLimit, batch: NonZeroU32) -> Step {
         if !self.open(epoch) {
             return Step::Forgotten;
         }
@@ -100,7 +110,7 @@ impl QuotaLedger {
             Some(_) => return Step::Exhausted,
             None => {}
         }
-        match NonZeroU32::new(limit.get().saturating_sub(reserved.end).min(self.batch.get())) {
+        match NonZeroU32::new(limit.get().saturating_sub(reserved.end).min(batch.get())) {
             Some(count) => Step::Reserve { epoch, count },
             None => Step::Exhausted,
         }

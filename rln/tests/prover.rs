@@ -2,11 +2,12 @@
 
 use std::sync::{Arc, LazyLock};
 
+use strum::VariantArray;
 use weir_circuits::{MerkleBranch, Violation, Witness, check, evaluate};
 use weir_core::{ProofField, RateLimitProof, Timestamp, WakuMessage};
 use weir_rln::{
-    EngineSettings, EpochLength, MessageId, ProofClaim, ProveError, Prover, Validator, ValidatorConfig,
-    Verifier,
+    EngineSettings, EpochLength, FastPath, MessageId, ProofClaim, ProveError, Prover, TableOrigin, Validator,
+    ValidatorConfig, Verifier,
     test_utils::{Member, message},
 };
 use zerokit_rln::prelude::{
@@ -17,6 +18,12 @@ const NOW: Timestamp = Timestamp::from_secs(1_740_000_300);
 
 static PROVER: LazyLock<Prover> =
     LazyLock::new(|| Prover::load(&EngineSettings::default()).expect("embedded keys"));
+/// The same with tables.
+static FAST: LazyLock<Prover> = LazyLock::new(|| {
+    let prover = Prover::load(&EngineSettings::default()).expect("embedded keys");
+    assert_eq!(prover.prepare_tables(), TableOrigin::Built);
+    prover
+});
 static VERIFIER: LazyLock<Verifier> = LazyLock::new(|| Verifier::load().expect("embedded key"));
 
 fn length() -> EpochLength {
@@ -158,27 +165,49 @@ fn many_threads_prove_and_verify_at_once() {
 }
 
 #[test]
-fn every_tier_says_the_same_of_the_same_message() {
+fn every_tier_says_the_same_of_the_same_message_with_tables_and_without() {
     let (member, message) = (Member::new(1, 100), message("hello", NOW));
     let request = member.request(&message, length(), MessageId(7));
-    let prover = PROVER.member(request.identity, request.limit, request.path);
-    assert_eq!(prover.root(), member.root);
+    let (epoch, application, id) = (request.epoch, request.rln_identifier, request.message_id);
+    let mut proofs = Vec::new();
+    for whole in [&*PROVER, &*FAST] {
+        let prepared = whole.member(request.identity, request.limit, request.path);
+        assert_eq!(prepared.root(), member.root);
+        let slot = prepared.slot(epoch, application, id).expect("within the quota");
+        assert_eq!((slot.epoch(), slot.message_id(), slot.root()), (epoch, id, member.root));
+        proofs.push(whole.prove(&request).expect("within the quota"));
+        proofs.push(prepared.prove(epoch, application, id, request.signal).expect("within the quota"));
+        proofs.push(slot.prove(request.signal).expect("as much"));
+    }
+    let claims: Vec<_> = proofs.iter().map(|proof| ProofClaim::parse(proof).expect("canonical")).collect();
+    assert_eq!(VERIFIER.verify_batch(&claims.iter().collect::<Vec<_>>()), [true; 6]);
+    let mut statements: Vec<_> =
+        proofs.iter().map(|proof| RateLimitProof { proof: [0; 128], ..proof.clone() }).collect();
+    statements.dedup();
+    assert_eq!(statements.len(), 1);
+    for path in FastPath::VARIANTS {
+        assert_eq!(FAST.health().fallbacks(*path), 0, "{path}");
+    }
+}
 
-    let slot =
-        prover.slot(request.epoch, request.rln_identifier, request.message_id).expect("within the quota");
-    assert_eq!((slot.epoch(), slot.message_id(), slot.root()), (request.epoch, MessageId(7), member.root));
-    let proofs = [
-        PROVER.prove(&request),
-        prover.prove(request.epoch, request.rln_identifier, request.message_id, request.signal),
-        slot.prove(request.signal),
-    ]
-    .map(|proof| proof.expect("within the quota"));
+#[test]
+fn what_is_prepared_for_a_member_serves_every_message_of_every_epoch() {
+    let member = Member::new(1, 100);
+    let path = &member.path;
+    let prepared = FAST.member(member.identity.secret(), member.limit, path);
+    for (number, secs) in [(0, 0), (99, 0), (0, 600)] {
+        let message = message("hello", NOW.saturating_add(std::time::Duration::from_secs(secs)));
+        let request = member.request(&message, length(), MessageId(number));
+        let proof = prepared
+            .prove(request.epoch, request.rln_identifier, request.message_id, request.signal)
+            .expect("within the quota");
+        assert!(holds(&proof));
+    }
+}
 
-    let claims = proofs.each_ref().map(|proof| ProofClaim::parse(proof).expect("canonical"));
-    assert_eq!(VERIFIER.verify_batch(&claims.each_ref()), [true; 3]);
-    let unproven = proofs.map(|proof| RateLimitProof { proof: [0; 128], ..proof });
-    assert_eq!(unproven[0], unproven[1]);
-    assert_eq!(unproven[0], unproven[2]);
+#[test]
+fn tables_are_made_once_however_often_they_are_asked_for() {
+    assert_eq!([FAST.prepare_tables(), FAST.clone().prepare_tables()], [TableOrigin::Built; 2]);
 }
 
 #[test]

@@ -89,7 +89,7 @@ impl Rig {
             life: Life::FIRST,
             id: JobId(self.next),
             from: Origin::Peer(peer(from)),
-            claim: ProofClaim::parse(&proof).expect("canonical"),
+            claim: Box::new(ProofClaim::parse(&proof).expect("canonical")),
             not_after: self.not_after,
         };
         self.pool.as_ref().expect("open").tell(job).expect("always taken");

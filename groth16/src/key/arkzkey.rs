@@ -43,8 +43,13 @@ pub(super) fn read(file: &[u8], trust: Trust) -> Result<KeyParts, KeyError> {
     let h_query = points.counted(KeyPart::HQuery)?;
     let l_query = points.counted(KeyPart::LQuery)?;
 
-    let header = Header::read(&mut reader)?;
+    let mut header = Header::read(&mut reader)?;
     expect_count(KeyPart::PublicInputs, header.instance_wires, verifying_key.gamma_abc_g1.len())?;
+    // Keys that ark-circom converted, the published one of RLN among them, count the constant both as a
+    // public and as a private wire.
+    if header.witness_wires == l_query.len() + 1 {
+        header.witness_wires -= 1;
+    }
     expect_count(KeyPart::LQuery, header.witness_wires, l_query.len())?;
     let a_rows = header.rows(&mut reader, KeyPart::ARows, PublicRows::EachTakesItsWire)?;
     let b_rows = header.rows(&mut reader, KeyPart::BRows, PublicRows::Empty)?;
@@ -98,7 +103,10 @@ impl Header {
         public: PublicRows,
     ) -> Result<SparseRows, KeyError> {
         let count = reader.count(part, SMALLEST_ROW_BYTES)?;
-        expect_count(part, self.constraints, count)?;
+        // ark-circom leaves the third matrix out.
+        if count != 0 || part != KeyPart::CRows {
+            expect_count(part, self.constraints, count)?;
+        }
         let mut rows = RowsBuilder::new();
         for _ in 0..count {
             for _ in 0..reader.count(part, TERM_BYTES)? {

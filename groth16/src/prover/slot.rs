@@ -19,10 +19,11 @@ use std::sync::Arc;
 use ark_bn254::{Fr, G1Affine, G1Projective, G2Affine, G2Projective};
 use ark_ec::CurveGroup;
 use ark_ff::{AdditiveGroup, Field, Zero};
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::{Partial, Proof, ProveError, Prover, Randomizers, WireSet};
 use crate::scratch::Scratch;
+use crate::verifier::{Rejection, Verifier};
 
 /// The most wires that may follow a signal: there is a constant for each pair, each the price of a
 /// multi-scalar multiplication over H, so 36 of them.
@@ -189,6 +190,24 @@ impl Slot {
     /// The proof for the signal `x`: the one that [`Prover::prove`] gives for base + x direction and the
     /// same randomizers.
     pub fn finish(self, x: Fr) -> Proof {
+        self.at(x)
+    }
+
+    /// Whether `verifier` accepts the proof for the signal `x` with these public `inputs`, which is how
+    /// to see that the slot is sound before a signal waits for it.
+    ///
+    /// Both sides of the verifier's equation are of degree two in x, so what holds for one x that was
+    /// drawn at random holds for all, except with a chance of 2 in the group's order. The proof does
+    /// not leave this function; the caller erases `x` and `inputs`, and must never prove that signal.
+    ///
+    /// # Errors
+    ///
+    /// The rule that the proof breaks.
+    pub fn check_at(&self, verifier: &Verifier, x: Fr, inputs: &[Fr]) -> Result<(), Rejection> {
+        verifier.verify_one(&Zeroizing::new(self.at(x).to_bytes()), inputs)
+    }
+
+    fn at(&self, x: Fr) -> Proof {
         let a = self.a[1] * x + self.a[0];
         let b = self.b[1] * x + self.b[0];
         let c = self.c[2] * x.square() + self.c[1] * x + self.c[0];

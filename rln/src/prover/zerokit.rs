@@ -1,6 +1,6 @@
 //! The slow path that is known to be right: zerokit's prover and the keys embedded in it.
 
-use ark_serialize::CanonicalSerialize;
+use ark_serialize::{CanonicalSerialize, SerializationError};
 use weir_circuits::{Fr, Statement, Witness};
 use zerokit_rln::prelude::{
     ArkGroth16Backend, Graph, PoseidonHash, RLNMerkleProof, RLNProofValues, RLNWitnessInput, RLNZkProof,
@@ -9,6 +9,9 @@ use zerokit_rln::prelude::{
 
 use super::ProveError;
 use crate::verifier::verifying_key;
+
+/// Length of the proving key's file.
+pub(super) const KEY_FILE_BYTES: usize = 3_405_784;
 
 /// Proves in about 0.35 s of processor time, spread over rayon's threads.
 ///
@@ -65,6 +68,30 @@ fn statement_of(values: &RLNProofValues) -> Option<Statement> {
         y: values.y()?,
         nullifier: values.nullifier()?,
     })
+}
+
+/// The bytes of the proving key's file, `rln_final.arkzkey`. Zerokit embeds them and keeps them to
+/// itself, so they are written anew from what it read.
+pub(super) fn key_file() -> Vec<u8> {
+    let (key, matrices) = &**default_zkey_single();
+    let counts = [
+        matrices.num_instance_variables,
+        matrices.num_witness_variables,
+        matrices.num_constraints,
+        matrices.a_num_non_zero,
+        matrices.b_num_non_zero,
+        matrices.c_num_non_zero,
+    ];
+    let mut file = Vec::with_capacity(KEY_FILE_BYTES);
+    let write = |part: Result<(), SerializationError>| part.expect("memory takes everything");
+    write(key.serialize_uncompressed(&mut file));
+    for count in counts {
+        write(count.serialize_uncompressed(&mut file));
+    }
+    for matrix in [&matrices.a, &matrices.b, &matrices.c] {
+        write(matrix.serialize_uncompressed(&mut file));
+    }
+    file
 }
 
 fn backend_error(error: impl std::error::Error) -> ProveError {
