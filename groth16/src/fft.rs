@@ -68,7 +68,7 @@ impl<B: Backend> CosetTransform<B> {
         let lanes = B::Fr::LANES;
         let mut stride = values.len() / 2;
         while stride >= 1 {
-            narrow::<B>(values, stride, &self.inverse_twiddles[stride..2 * stride]);
+            narrow::<B>(values, stride, &self.inverse_twiddles[stride..2 * stride], lanes == 1);
             stride /= 2;
         }
         for (block, twist) in values.chunks_exact_mut(lanes).zip(self.twist.chunks_exact(lanes)) {
@@ -76,7 +76,7 @@ impl<B: Backend> CosetTransform<B> {
         }
         let mut stride = 1;
         while stride < values.len() {
-            widen::<B>(values, stride, &self.twiddles[stride..2 * stride]);
+            widen::<B>(values, stride, &self.twiddles[stride..2 * stride], lanes == 1);
             stride *= 2;
         }
     }
@@ -88,7 +88,7 @@ impl<B: Backend> CosetTransform<B> {
         transpose::<B>(block);
         let mut stride = lanes / 2;
         while stride >= 1 {
-            narrow::<B>(block, stride, &self.inverse_block_twiddles[stride..2 * stride]);
+            narrow::<B>(block, stride, &self.inverse_block_twiddles[stride..2 * stride], true);
             stride /= 2;
         }
         for (value, twist) in block.iter_mut().zip(twist) {
@@ -96,27 +96,23 @@ impl<B: Backend> CosetTransform<B> {
         }
         let mut stride = 1;
         while stride < lanes {
-            widen::<B>(block, stride, &self.block_twiddles[stride..2 * stride]);
+            widen::<B>(block, stride, &self.block_twiddles[stride..2 * stride], true);
             stride *= 2;
         }
         transpose::<B>(block);
     }
 }
 
-/// Whether the first twiddle of every stage is one in all lanes: true for one lane, and within blocks.
-/// Half of all multiplications by such a twiddle are in the last stage, which has no other.
-#[inline(always)]
-fn first_is_one<B: Backend>(values: &[B::Fr]) -> bool {
-    B::Fr::LANES == 1 || values.len() == B::Fr::LANES
-}
-
 /// One stage of decimation in frequency: (u, v) becomes (u + v, (u - v) w).
+///
+/// `first_is_one` says that the first twiddle is one in all lanes, so for one lane and within blocks. Half
+/// of all products with one are in the stage of stride 1, which has no others.
 #[inline(always)]
-fn narrow<B: Backend>(values: &mut [B::Fr], stride: usize, twiddles: &[B::Fr]) {
-    let skip = usize::from(first_is_one::<B>(values));
+fn narrow<B: Backend>(values: &mut [B::Fr], stride: usize, twiddles: &[B::Fr], first_is_one: bool) {
+    let skip = usize::from(first_is_one);
     for pair in values.chunks_exact_mut(2 * stride) {
         let (low, high) = pair.split_at_mut(stride);
-        if skip == 1 {
+        if first_is_one {
             (low[0], high[0]) = (low[0].add(&high[0]), low[0].sub(&high[0]));
         }
         for ((low, high), twiddle) in low.iter_mut().zip(high).zip(twiddles).skip(skip) {
@@ -127,13 +123,13 @@ fn narrow<B: Backend>(values: &mut [B::Fr], stride: usize, twiddles: &[B::Fr]) {
     }
 }
 
-/// One stage of decimation in time: (u, v) becomes (u + v w, u - v w).
+/// One stage of decimation in time: (u, v) becomes (u + v w, u - v w). `first_is_one` is as in [`narrow`].
 #[inline(always)]
-fn widen<B: Backend>(values: &mut [B::Fr], stride: usize, twiddles: &[B::Fr]) {
-    let skip = usize::from(first_is_one::<B>(values));
+fn widen<B: Backend>(values: &mut [B::Fr], stride: usize, twiddles: &[B::Fr], first_is_one: bool) {
+    let skip = usize::from(first_is_one);
     for pair in values.chunks_exact_mut(2 * stride) {
         let (low, high) = pair.split_at_mut(stride);
-        if skip == 1 {
+        if first_is_one {
             (low[0], high[0]) = (low[0].add(&high[0]), low[0].sub(&high[0]));
         }
         for ((low, high), twiddle) in low.iter_mut().zip(high).zip(twiddles).skip(skip) {
@@ -173,7 +169,7 @@ fn transpose<B: Backend>(block: &mut [B::Fr]) {
 
 /// A primitive root of unity of order `order`, a power of two up to 2^28: the one that ark and circom
 /// take.
-fn root_of_unity(order: u64) -> Fr {
+pub(crate) fn root_of_unity(order: u64) -> Fr {
     Fr::get_root_of_unity(order).expect("an order up to 2^28, as keys are checked to have")
 }
 
