@@ -13,6 +13,7 @@ use rand_chacha::ChaCha20Rng;
 use weir_groth16::key::{ProvingKey, Trust};
 use weir_groth16::lanes::BackendKind;
 use weir_groth16::prover::{Proof, ProveError, Prover, Randomizers, Tables, WireSet};
+use weir_groth16::tables::cache::TableOrigin;
 
 /// A circuit, its key in ark's types, and our prover for it.
 struct World {
@@ -119,4 +120,20 @@ fn a_changed_static_wire_is_noticed() {
     let randomizers = Randomizers::from_parts(Fr::from(2u64), Fr::from(3u64));
     let refused = world.prover.finish(&partial, &changed, &randomizers).unwrap_err();
     assert_eq!(refused, ProveError::StaticWireChanged { wire: 3 });
+}
+
+#[test]
+fn tables_from_a_file_prove_as_those_that_were_calculated() {
+    let directory = tempfile::tempdir().expect("a directory for the test");
+    let path = directory.path().join("tables");
+    let mut world = World::new(2, 9);
+    let (r, s) = world.randomizers();
+    for is_first in [true, false] {
+        let key = ProvingKey::from_arkzkey(&arkzkey(&world.ark), Trust::Checked).expect("a key from ark");
+        let (tables, origin) = Tables::read_or_build(Arc::new(key), BackendKind::detect(), &path);
+        assert_eq!(matches!(origin, TableOrigin::Built { write_error: None, .. }), is_first);
+        assert_eq!(matches!(origin, TableOrigin::Cache), !is_first);
+        let proof = Prover::new(tables).prove(&world.witness, &Randomizers::from_parts(r, s)).unwrap();
+        world.assert_ark_proves_the_same(&proof, &world.witness, (r, s));
+    }
 }

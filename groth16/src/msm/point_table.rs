@@ -3,8 +3,8 @@
 use std::fmt;
 
 use ark_bn254::Fr;
-use ark_ec::AffineRepr;
 use ark_ff::PrimeField;
+use zeroize::Zeroize;
 
 use super::digits::Windows;
 use super::group::TableGroup;
@@ -15,7 +15,8 @@ use super::group::TableGroup;
 /// With windows of 8 bits that is 32 additions over 4096 points, 288 KiB for G1.
 pub struct PointTable<G: TableGroup> {
     windows: Windows,
-    /// For window after window `1, 2, 3, ... 2^(bits - 1)` times `2^(bits * window)` times the point.
+    /// For window after window `1, 2, 3, ... 2^(bits - 1)` times `2^(bits * window)` times the point. Empty
+    /// if the point is infinity.
     multiples: Vec<G::Affine>,
 }
 
@@ -29,11 +30,14 @@ impl<G: TableGroup> PointTable<G> {
     /// # Panics
     ///
     /// Unless `window_bits` is one of 2 to 10.
-    pub fn new(point: &G::Affine, window_bits: u32) -> Self {
+    pub fn new(point: G, window_bits: u32) -> Self {
         assert!((2..=Self::WIDEST).contains(&window_bits), "a window has 2 to {} bits", Self::WIDEST);
         let windows = Windows::of_bits(window_bits);
+        if point.is_zero() {
+            return Self { windows, multiples: Vec::new() };
+        }
         let mut multiples = Vec::with_capacity(windows.count * windows.buckets());
-        let mut unit = point.into_group();
+        let mut unit = point;
         for _ in 0..windows.count {
             let mut multiple = unit;
             for _ in 0..windows.buckets() {
@@ -43,18 +47,23 @@ impl<G: TableGroup> PointTable<G> {
             // The multiple after the last is (2^(bits - 1) + 1) units.
             unit = (multiple - unit).double();
         }
-        Self { windows, multiples: G::normalize_batch(&multiples) }
+        let normalized = G::normalize_batch(&multiples);
+        multiples.zeroize();
+        Self { windows, multiples: normalized }
     }
 
     /// The point times `scalar`.
     pub fn mul(&self, scalar: &Fr) -> G {
         let mut product = G::zero();
-        self.add_to(&mut product, scalar);
+        self.add_multiple(&mut product, scalar);
         product
     }
 
     /// Adds the point times `scalar` to `sum`.
-    pub fn add_to(&self, sum: &mut G, scalar: &Fr) {
+    pub fn add_multiple(&self, sum: &mut G, scalar: &Fr) {
+        if self.multiples.is_empty() {
+            return;
+        }
         for (window, digit) in self.windows.digits(scalar.into_bigint().0) {
             let multiple =
                 &self.multiples[window * self.windows.buckets() + digit.unsigned_abs() as usize - 1];
@@ -69,6 +78,13 @@ impl<G: TableGroup> PointTable<G> {
     /// How much memory the table takes.
     pub fn bytes(&self) -> usize {
         size_of_val(&self.multiples[..])
+    }
+}
+
+/// The point may be secret, as those of a slot are.
+impl<G: TableGroup> Drop for PointTable<G> {
+    fn drop(&mut self) {
+        self.multiples.zeroize();
     }
 }
 
@@ -92,13 +108,13 @@ mod tests {
         let mut scalars =
             vec![Fr::ZERO, Fr::ONE, -Fr::ONE, two.pow([253]), Fr::from(255u64), -two.pow([127])];
         scalars.resize_with(20, || Fr::rand(&mut rng));
-        for point in [G::rand(&mut rng).into_affine(), G::Affine::zero()] {
-            let table = PointTable::<G>::new(&point, window_bits);
+        for point in [G::rand(&mut rng), G::zero()] {
+            let table = PointTable::<G>::new(point, window_bits);
             let mut sum = G::rand(&mut rng);
             for scalar in &scalars {
                 assert_eq!(table.mul(scalar), point * scalar);
                 let expected = sum + point * scalar;
-                table.add_to(&mut sum, scalar);
+                table.add_multiple(&mut sum, scalar);
                 assert_eq!(sum, expected);
             }
         }

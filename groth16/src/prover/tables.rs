@@ -1,6 +1,7 @@
 //! The key's points, prepared for sums over them.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use ark_bn254::{Fr, G1Affine, G1Projective, G2Affine, G2Projective};
@@ -9,9 +10,10 @@ use ark_ff::{AdditiveGroup, Field};
 
 use super::WireSet;
 use crate::key::ProvingKey;
-use crate::lanes::BackendKind;
-use crate::msm::FixedBaseTable;
+use crate::lanes::{BackendKind, Row};
+use crate::msm::{FixedBaseTable, TableShape};
 use crate::scratch::Scratch;
+use crate::tables::cache::{CacheIdentity, TableOrigin, read_or_rebuild};
 
 /// Tables of multiples of a key's points, for one kind of backend.
 ///
@@ -41,26 +43,26 @@ impl fmt::Debug for Tables {
 impl Tables {
     /// Calculates the tables for `key`.
     pub fn build(key: Arc<ProvingKey>, kind: BackendKind) -> Self {
-        let public = key.public_wire_count();
-        let a_wires: WireSet = finite(&key.a_query).collect();
-        let b_wires: WireSet = finite(&key.b_g1_query).chain(finite(&key.b_g2_query)).collect();
-        let l_wires: WireSet = finite(&key.l_query).map(|private| public + private).collect();
+        let points = Points::of(&key);
+        let sums = points.build(kind);
+        Self::new(key, kind, points, sums)
+    }
 
-        let a: Vec<G1Affine> = a_wires.iter().map(|wire| key.a_query[wire]).collect();
-        let b_g2: Vec<G2Affine> = b_wires.iter().map(|wire| key.b_g2_query[wire]).collect();
-        let mut c = key.h_query.clone();
-        c.extend(l_wires.iter().map(|wire| key.l_query[wire - public]));
-        c.extend(b_wires.iter().map(|wire| key.b_g1_query[wire]));
-        Self {
-            a: FixedBaseTable::build(kind, &a),
-            b_g2: FixedBaseTable::build(kind, &b_g2),
-            c: FixedBaseTable::build(kind, &c),
-            key,
-            kind,
-            a_wires,
-            b_wires,
-            l_wires,
-        }
+    /// Reads the tables for `key` from the file at `path`, or calculates them and writes the file. See
+    /// [`cache`](crate::tables::cache) for what is trusted of it.
+    pub fn read_or_build(key: Arc<ProvingKey>, kind: BackendKind, path: &Path) -> (Self, TableOrigin) {
+        let points = Points::of(&key);
+        let identity = CacheIdentity { key_sha256: key.sha256(), kind, shapes: points.shapes() };
+        let from_rows = |rows| points.take_rows(kind, rows);
+        let build = || points.build(kind);
+        let (sums, origin) = read_or_rebuild(path, &identity, from_rows, build, Sums::rows);
+        (Self::new(key, kind, points, sums), origin)
+    }
+
+    fn new(key: Arc<ProvingKey>, kind: BackendKind, points: Points, sums: Sums) -> Self {
+        let Points { a_wires, b_wires, l_wires, .. } = points;
+        let Sums { a, b_g2, c } = sums;
+        Self { key, kind, a, b_g2, c, a_wires, b_wires, l_wires }
     }
 
     /// The key that they are for.
@@ -149,6 +151,73 @@ impl Tables {
     fn b_g1_scalars(&self, witness: &[Fr], wires: &WireSet, factor: &Fr) -> Scratch<(usize, Fr)> {
         let first = self.key.h_query.len() + self.l_wires.len();
         self.b_wires.scalars_of(wires, witness, first, factor)
+    }
+}
+
+/// What sums are taken over.
+struct Points {
+    a: Vec<G1Affine>,
+    b_g2: Vec<G2Affine>,
+    c: Vec<G1Affine>,
+    a_wires: WireSet,
+    b_wires: WireSet,
+    l_wires: WireSet,
+}
+
+/// The tables of [`Points`].
+struct Sums {
+    a: FixedBaseTable<G1Projective>,
+    b_g2: FixedBaseTable<G2Projective>,
+    c: FixedBaseTable<G1Projective>,
+}
+
+impl Points {
+    fn of(key: &ProvingKey) -> Self {
+        let public = key.public_wire_count();
+        let a_wires: WireSet = finite(&key.a_query).collect();
+        let b_wires: WireSet = finite(&key.b_g1_query).chain(finite(&key.b_g2_query)).collect();
+        let l_wires: WireSet = finite(&key.l_query).map(|private| public + private).collect();
+
+        let a = a_wires.iter().map(|wire| key.a_query[wire]).collect();
+        let b_g2 = b_wires.iter().map(|wire| key.b_g2_query[wire]).collect();
+        let mut c = key.h_query.clone();
+        c.extend(l_wires.iter().map(|wire| key.l_query[wire - public]));
+        c.extend(b_wires.iter().map(|wire| key.b_g1_query[wire]));
+        Self { a, b_g2, c, a_wires, b_wires, l_wires }
+    }
+
+    /// In the order of [`Sums::rows`].
+    fn shapes(&self) -> Vec<TableShape> {
+        vec![
+            FixedBaseTable::<G1Projective>::shape_for(&self.a),
+            FixedBaseTable::<G2Projective>::shape_for(&self.b_g2),
+            FixedBaseTable::<G1Projective>::shape_for(&self.c),
+        ]
+    }
+
+    fn build(&self, kind: BackendKind) -> Sums {
+        Sums {
+            a: FixedBaseTable::build(kind, &self.a),
+            b_g2: FixedBaseTable::build(kind, &self.b_g2),
+            c: FixedBaseTable::build(kind, &self.c),
+        }
+    }
+
+    /// Makes tables of rows that have the shapes of [`Self::shapes`].
+    fn take_rows(&self, kind: BackendKind, rows: Vec<Vec<Row>>) -> Sums {
+        let [a, b_g2, c] = rows.try_into().expect("there are as many tables as shapes");
+        let expected = "rows have the shapes that they were read with";
+        Sums {
+            a: FixedBaseTable::from_rows(kind, &self.a, a).expect(expected),
+            b_g2: FixedBaseTable::from_rows(kind, &self.b_g2, b_g2).expect(expected),
+            c: FixedBaseTable::from_rows(kind, &self.c, c).expect(expected),
+        }
+    }
+}
+
+impl Sums {
+    fn rows(&self) -> Vec<&[Row]> {
+        vec![self.a.rows(), self.b_g2.rows(), self.c.rows()]
     }
 }
 
