@@ -159,3 +159,55 @@ impl Outcome {
         Some(self.latency.as_ref()?.p99_ms - unloaded.latency.as_ref()?.p50_ms)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn batch(messages: usize) -> Batch {
+        Batch::of_nothing(messages, 100)
+    }
+
+    #[test]
+    fn a_latency_counts_from_when_the_message_was_due() {
+        let batch = batch(4);
+        let mut course = Course::new(&batch, Pace::Rate(10.0));
+        // All are sent late, by a generator that was held up for a second.
+        course.due = (0..4).map(|number| course.start + Duration::from_millis(100 * number)).collect();
+        let at = |ms| Some(course.start + Duration::from_millis(ms));
+        course.arrived = vec![at(1000), at(1000), None, at(1300)];
+        course.count = 3;
+        let outcome = course.outcome();
+        assert_eq!((outcome.sent, outcome.delivered, outcome.lost), (4, 3, 1));
+        let latency = outcome.latency.expect("three arrived");
+        assert_eq!((latency.count, latency.p50_ms, latency.max_ms), (3, 1000.0, 1000.0));
+        assert!((outcome.delivered_per_second - 3.0 / 1.3).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_window_opens_with_every_arrival_and_a_rate_with_time() {
+        let batch = batch(3);
+        let mut course = Course::new(&batch, Pace::Window(1));
+        assert!(course.next_due().is_some());
+        course.due.push(course.start);
+        assert_eq!(course.next_due(), None);
+        course.arrive(Some(99));
+        course.arrive(None);
+        assert_eq!(course.next_due(), None, "messages of others open nothing");
+        course.arrive(Some(100));
+        course.arrive(Some(100));
+        assert_eq!((course.next_due(), course.count), (Some(course.start), 1));
+        course.pace = Pace::Rate(1000.0);
+        assert_eq!(course.next_due(), Some(course.start + Duration::from_millis(1)));
+    }
+
+    #[test]
+    fn what_load_added_is_the_tail_above_an_idle_median() {
+        let outcome = |p50_ms, p99_ms| {
+            let times = Times { count: 100, p50_ms, p90_ms: p99_ms, p99_ms, max_ms: p99_ms };
+            let batch = batch(0);
+            Outcome { latency: Some(times), ..Course::new(&batch, Pace::Window(1)).outcome() }
+        };
+        assert_eq!(outcome(6.0, 9.5).added_p99_ms(&outcome(5.0, 7.0)), Some(4.5));
+    }
+}

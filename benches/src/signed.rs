@@ -197,6 +197,17 @@ impl Signer {
 }
 
 impl Batch {
+    /// Empty messages, numbered from `first`.
+    #[cfg(test)]
+    pub(crate) fn of_nothing(count: usize, first: u64) -> Self {
+        Self {
+            messages: vec![Bytes::new(); count],
+            first,
+            timestamp: Timestamp::ZERO,
+            made_in: Duration::ZERO,
+        }
+    }
+
     /// How long to wait until nodes accept the messages.
     pub(crate) fn due_in(&self) -> Duration {
         let early = self.timestamp.saturating_sub(WINDOW);
@@ -210,4 +221,66 @@ fn now() -> Timestamp {
 
 fn unix_time() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    // Helpers of tests are tests too, which clippy.toml cannot see here.
+    #![allow(clippy::unwrap_used)]
+
+    use weir_rln::{Validator, ValidatorConfig, Verifier};
+    use weir_wire::decode_message;
+
+    use super::*;
+
+    fn validator(signer: &Signer) -> Validator {
+        let mut validator = Validator::new(ValidatorConfig::new(EpochLength::new(EPOCH_SECS).unwrap()));
+        validator.push_root(signer.group.root());
+        validator
+    }
+
+    fn proof_of(message: &WakuMessage) -> RateLimitProof {
+        let ProofField::Present(proof) = &message.proof else { panic!("no proof") };
+        (**proof).clone()
+    }
+
+    #[test]
+    fn prepared_messages_are_accepted_and_forged_ones_fail_at_the_proof_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut signer = Signer::register(&folder.path().join("registry")).unwrap();
+        let batch = signer.make(2, 100).unwrap();
+        let (mut validator, verifier) = (validator(&signer), Verifier::load().unwrap());
+        let messages = batch.messages.iter().map(|bytes| decode_message(bytes).unwrap());
+        let messages: Vec<WakuMessage> = messages.collect();
+        for (place, message) in messages.iter().enumerate() {
+            let claim = validator.check_early(message, batch.timestamp).unwrap();
+            assert!(verifier.verify(&claim));
+            validator.check_late(claim).unwrap();
+            assert_eq!(signer.number(message), Some(batch.first + place as u64));
+            assert_eq!(message.payload.len(), 100);
+        }
+        for number in [0, 1, 1 << 32] {
+            let forged = signer.forge(&proof_of(&messages[0]), 100, number);
+            let forged = decode_message(&forged).unwrap();
+            let claim = validator.check_early(&forged, now()).unwrap();
+            assert!(!verifier.verify(&claim));
+            assert_eq!(signer.number(&forged), None);
+        }
+    }
+
+    #[test]
+    fn messages_wait_until_nodes_accept_their_time() {
+        let batch = |timestamp| Batch { messages: Vec::new(), first: 0, timestamp, made_in: Duration::ZERO };
+        assert_eq!(batch(now()).due_in(), Duration::ZERO);
+        let wait = batch(now().saturating_add(Duration::from_secs(60))).due_in();
+        assert!(wait > Duration::from_secs(41) && wait <= Duration::from_secs(42), "{wait:?}");
+    }
+
+    #[test]
+    fn more_than_a_member_may_send_is_refused_before_any_proof() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut signer = Signer::register(&folder.path().join("registry")).unwrap();
+        assert!(matches!(signer.make(65_535, 100), Err(SignError::Setting(_))));
+        assert!(matches!(signer.make(1, 15), Err(SignError::Setting(_))));
+    }
 }
