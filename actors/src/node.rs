@@ -86,6 +86,9 @@ pub struct RlnSettings {
     pub open_ledger: OpenLedger,
     /// Threads that check proofs, at least 1.
     pub verifier_threads: usize,
+    /// Proofs checked together, at most; [`weir_protocols::relay::MAX_BATCH`] unless batches are being
+    /// measured.
+    pub longest_batch: usize,
     /// How proofs are made.
     pub engine: EngineSettings,
     /// The node's own membership; without one it judges but cannot publish.
@@ -366,7 +369,7 @@ fn start_proofs(
     let verifier = Arc::new(Verifier::load()?);
     let check = proof_pool::start(
         Arc::clone(&verifier),
-        settings.verifier_threads,
+        proof_pool::Plan { threads: settings.verifier_threads, longest_batch: settings.longest_batch },
         relay.port(),
         clock.clone(),
         metrics.proofs.clone(),

@@ -94,28 +94,38 @@ struct State {
 /// Closes the pool when the last port is dropped.
 struct Entrance<C>(Arc<Pool<C>>);
 
-/// Starts `threads` threads that share `verifier`.
+/// How the pool works.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Plan {
+    /// Threads that check, at least 1.
+    pub(crate) threads: usize,
+    /// Proofs checked together, at most.
+    pub(crate) longest_batch: usize,
+}
+
+/// Starts threads that share `verifier`.
 pub(crate) fn start(
     verifier: Arc<Verifier>,
-    threads: usize,
+    plan: Plan,
     outcomes: Port<ProofChecked>,
     clock: Clock,
     metrics: ProofMetrics,
 ) -> io::Result<Port<CheckProof>> {
-    start_with(verifier, threads, outcomes, clock, metrics)
+    start_with(verifier, plan, outcomes, clock, metrics)
 }
 
 fn start_with<C: Checker>(
     checker: C,
-    threads: usize,
+    plan: Plan,
     outcomes: Port<ProofChecked>,
     clock: Clock,
     metrics: ProofMetrics,
 ) -> io::Result<Port<CheckProof>> {
-    let state = Mutex::new(State { schedule: VerifySchedule::new(QUEUE), closed: false });
+    let schedule = VerifySchedule::new(QUEUE).with_longest_batch(plan.longest_batch);
+    let state = Mutex::new(State { schedule, closed: false });
     let pool = Arc::new(Pool { checker, state, changed: Condvar::new(), outcomes, clock, metrics });
     let entrance = Entrance(Arc::clone(&pool));
-    for number in 0..threads.max(1) {
+    for number in 0..plan.threads.max(1) {
         let pool = Arc::clone(&pool);
         thread::Builder::new().name(format!("weir-verify-{number}")).spawn(move || pool.work())?;
     }

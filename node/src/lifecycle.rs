@@ -28,7 +28,7 @@ use weir_api::{
     backend::{Breach, EvidenceReport},
 };
 use weir_membership::{Ledger, RegistryFile};
-use weir_protocols::relay;
+use weir_protocols::relay::{self, MAX_BATCH};
 use weir_rln::{EngineSettings, ValidatorConfig};
 use weir_storage::{EvidenceRecord, OpenError, StateStore, StoreError};
 use zeroize::Zeroizing;
@@ -230,6 +230,7 @@ fn rln_settings(rln: &RlnConfig, member: Option<MemberSettings>) -> RlnSettings 
     RlnSettings {
         open_ledger: Arc::new(move || Ok(Box::new(RegistryFile::open(&path)?) as Box<dyn Ledger>)),
         verifier_threads: std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2)),
+        longest_batch: rln.longest_batch.map_or(MAX_BATCH, |longest| longest.get().into()),
         engine: EngineSettings::default(),
         member,
     }

@@ -51,6 +51,7 @@ fn rate_limited(folder: &Path, key: u8, static_nodes: Vec<PeerAddress>) -> Setti
     settings.rln = Some(RlnSettings {
         open_ledger: Arc::new(move || Ok(Box::new(RegistryFile::open(&registry)?) as Box<dyn Ledger>)),
         verifier_threads: 1,
+        longest_batch: weir_protocols::relay::MAX_BATCH,
         engine: EngineSettings::default(),
         member: Some(MemberSettings { identity, quota }),
     });

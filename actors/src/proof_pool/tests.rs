@@ -74,7 +74,9 @@ impl Rig {
         let (port, outcomes) = probe();
         let metrics = Metrics::register(&mut Registry::default()).proofs;
         let clock = Clock::from_fn(|| NOON);
-        let pool = start_with(checker, 1, port, clock, metrics.clone()).expect("threads");
+        let pool =
+            start_with(checker, Plan { threads: 1, longest_batch: MAX_BATCH }, port, clock, metrics.clone())
+                .expect("threads");
         let message = weir_rln::test_utils::message("hello", NOON);
         let message =
             Member::new(1, 10).unproven(message, EpochLength::new(600).expect("not zero"), MessageId(0));

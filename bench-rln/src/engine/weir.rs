@@ -50,7 +50,6 @@ pub(super) fn start(settings: &StartSettings) -> Result<Box<dyn Engine>, EngineE
     Ok(Box::new(Weir { equipment, prover, verifier: verifier?, member: None, slot: None, tree: None }))
 }
 
-#[allow(clippy::needless_update, reason = "other settings come and go and do not matter here")]
 fn load_prover(table_cache: &Path, equipment: &mut Equipment) -> Result<Prover, EngineError> {
     let settings = EngineSettings { table_cache: Some(table_cache.to_owned()), ..EngineSettings::default() };
     let (prover, loaded) = timed(|| Prover::load(&settings));
@@ -79,7 +78,9 @@ impl Engine for Weir {
         let timed = match task {
             Task::ProveFull => Timed::one(move || proof(self.prove_full(workload, message)?)),
             Task::PrepareMember => Timed::one(|| {
-                self.member = Some(self.new_member(workload));
+                let member = self.new_member(workload);
+                member.prepare();
+                self.member = Some(member);
                 Ok(Outcome::Prepared)
             }),
             Task::ProveCached => {
@@ -161,8 +162,12 @@ impl Weir {
     }
 
     fn member(&mut self, workload: &Workload) -> &MemberProver {
-        let new = self.new_member(workload);
-        self.member.get_or_insert(new)
+        if self.member.is_none() {
+            let member = self.new_member(workload);
+            member.prepare();
+            self.member = Some(member);
+        }
+        self.member.as_ref().expect("it was just made")
     }
 
     fn new_slot(&mut self, workload: &Workload, message: Message) -> Result<Slot, EngineError> {

@@ -4,7 +4,7 @@
 //! name and one syntax. Its documentation is the help text; names are nwaku's where nwaku has the
 //! setting. Options of nwaku for what weir does not serve are in [`super::unserved`].
 
-use std::{net::IpAddr, path::PathBuf, str::FromStr};
+use std::{net::IpAddr, num::NonZeroU8, path::PathBuf, str::FromStr};
 
 use clap::{Args, builder::BoolishValueParser};
 
@@ -145,6 +145,9 @@ pub struct Rln {
     /// Password of the keystore; better given in WEIR_RLN_RELAY_CRED_PASSWORD, which ps does not show
     #[arg(long, value_name = "PASSWORD")]
     pub rln_relay_cred_password: Option<Secret>,
+    /// Proofs checked together at most; 1 shows what batches gain
+    #[arg(long, value_name = "NUMBER", hide = true)]
+    pub rln_verify_batch_max: Option<NonZeroU8>,
 }
 
 /// Settings of the REST server.

@@ -3,7 +3,7 @@
 //! [`crate::config::load`] is what makes a [`Config`]; code that has one checks nothing again.
 //! Paths are not opened and ports not bound here, so a valid configuration may still fail to start.
 
-use std::{fmt, net::IpAddr, net::SocketAddr, path::PathBuf};
+use std::{fmt, net::IpAddr, net::SocketAddr, num::NonZeroU8, path::PathBuf};
 
 use weir_core::{
     Autosharding, AutoshardingError, ClusterId, ContentTopic, PeerAddress, PubsubTopic, ShardId,
@@ -163,6 +163,8 @@ pub struct RlnConfig {
     pub registry_path: PathBuf,
     /// The node's own membership.
     pub credential: CredentialSource,
+    /// Proofs checked together at most, if it is not to be as many as pays.
+    pub longest_batch: Option<NonZeroU8>,
 }
 
 /// Where the node's own identity is kept.

@@ -51,6 +51,8 @@ const SUSPECT_QUEUE: usize = 32;
 #[derive(Debug)]
 pub struct VerifySchedule<J> {
     capacity: usize,
+    /// Jobs of one batch at most.
+    longest_batch: usize,
     /// None of the queues is empty.
     queues: BTreeMap<Origin, VecDeque<Queued<J>>>,
     queued: usize,
@@ -96,6 +98,7 @@ impl<J> VerifySchedule<J> {
     pub const fn new(capacity: usize) -> Self {
         Self {
             capacity,
+            longest_batch: MAX_BATCH,
             queues: BTreeMap::new(),
             queued: 0,
             trusted: VecDeque::new(),
@@ -103,6 +106,13 @@ impl<J> VerifySchedule<J> {
             suspect_is_next: false,
             conducts: Conducts::new(),
         }
+    }
+
+    /// The same with batches of at most `longest` jobs, which is 1 to [`MAX_BATCH`]: at 1 each proof is
+    /// checked by itself, to measure what batches gain.
+    #[must_use]
+    pub fn with_longest_batch(self, longest: usize) -> Self {
+        Self { longest_batch: longest.clamp(1, MAX_BATCH), ..self }
     }
 
     /// Takes in `job`, and gives the one that is shed for it, which may be `job` itself. After
@@ -231,7 +241,7 @@ impl<J> VerifySchedule<J> {
         let mut shares: BTreeMap<Origin, usize> = BTreeMap::new();
         let mut sitting_out = Vec::new();
         let mut size = 0;
-        while size < MAX_BATCH
+        while size < self.longest_batch
             && let Some(origin) = self.trusted.pop_front()
         {
             let share = shares.entry(origin.clone()).or_default();

@@ -29,6 +29,7 @@ pub(super) fn validate(layers: &Layers, data_dir: &Path) -> Result<Option<RlnCon
         registry_path: pick!(layers, rln.rln_relay_registry_path)
             .map_or_else(|| data_dir.join("registry"), |given| given.value),
         credential: credential(layers, data_dir)?,
+        longest_batch: pick!(layers, rln.rln_verify_batch_max).map(|given| given.value),
     }))
 }
 
@@ -54,6 +55,7 @@ fn refuse_settings_without_effect(layers: &Layers, switch: &Setting) -> Result<(
         Given::written(pick!(layers, rln.rln_relay_registry_path)),
         Given::written(pick!(layers, rln.rln_relay_cred_path)),
         Given::written(pick!(layers, rln.rln_relay_cred_password)),
+        Given::written(pick!(layers, rln.rln_verify_batch_max)),
     ];
     match written.into_iter().flatten().next() {
         Some(setting) => Err(ConfigError::RlnOff { setting, switch: switch.clone() }),

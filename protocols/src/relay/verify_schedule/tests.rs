@@ -70,6 +70,14 @@ fn a_batch_is_shared_out_in_turn_and_jobs_of_one_sender_are_neighbours() {
 }
 
 #[test]
+fn a_schedule_that_is_told_so_makes_no_batches() {
+    for longest in [0, 1] {
+        let mut schedule = filled(10, &[(1, 3)]).with_longest_batch(longest);
+        assert_eq!([take(&mut schedule), take(&mut schedule), take(&mut schedule)], [[100], [101], [102]]);
+    }
+}
+
+#[test]
 fn more_senders_than_a_batch_has_room_for_all_have_their_turn() {
     let mut schedule = VerifySchedule::new(1000);
     for n in 0..200u8 {
