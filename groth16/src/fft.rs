@@ -18,6 +18,9 @@
 //! element i of each vector's lanes into lane i of the block's vectors: strides pair whole vectors
 //! again. The twist takes place in that form, then the blocks are transposed back.
 
+#[cfg(test)]
+mod tests;
+
 use ark_bn254::Fr;
 use ark_ff::{AdditiveGroup, FftField, Field};
 

@@ -18,3 +18,8 @@ mod scratch;
 pub mod selftest;
 pub mod tables;
 pub mod verifier;
+
+/// Compiles and runs the example of the readme.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

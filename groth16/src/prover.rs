@@ -31,7 +31,9 @@ mod proof;
 mod randomizers;
 mod slot;
 mod tables;
+mod threads;
 mod wires;
+mod wtns;
 
 pub use error::ProveError;
 pub use partial::Partial;
@@ -39,7 +41,9 @@ pub use proof::{PROOF_BYTES, Proof};
 pub use randomizers::Randomizers;
 pub use slot::{MAX_SIGNAL_WIRES, Signal, Slot};
 pub use tables::Tables;
+pub use threads::Threads;
 pub use wires::WireSet;
+pub use wtns::{WtnsError, read_wtns};
 
 use std::fmt;
 
@@ -49,11 +53,13 @@ use ark_ff::Field;
 
 use crate::key::ProvingKey;
 use crate::qap::Quotient;
+use crate::scratch::Scratch;
 
 /// Proves statements about one circuit. Made once for a key, shared by all threads.
 pub struct Prover {
     tables: Tables,
     quotient: Quotient,
+    threads: Threads,
 }
 
 impl fmt::Debug for Prover {
@@ -66,7 +72,12 @@ impl Prover {
     /// A prover for the key that `tables` are for.
     pub fn new(tables: Tables) -> Self {
         let quotient = Quotient::new(tables.key().domain_size(), tables.kind());
-        Self { tables, quotient }
+        Self { tables, quotient, threads: Threads::One }
+    }
+
+    /// Spreads each proof over `threads`.
+    pub fn with_threads(self, threads: Threads) -> Self {
+        Self { threads, ..self }
     }
 
     /// The key that it proves with.
@@ -88,19 +99,28 @@ impl Prover {
     /// When `witness` is not one of this circuit's shape.
     pub fn prove(&self, witness: &[Fr], randomizers: &Randomizers) -> Result<Proof, ProveError> {
         self.check_witness(witness)?;
-        let quotient = self.quotient.scalars(self.key(), witness);
-        let blinded = self.full_sums(&quotient, witness, &randomizers.r).blind(self.key(), randomizers);
-        Ok(blinded.to_proof())
+        let (sums, _quotient) = self.full_sums(witness, &randomizers.r);
+        Ok(sums.blind(self.key(), randomizers).to_proof())
     }
 
-    fn full_sums(&self, quotient: &[Fr], witness: &[Fr], r: &Fr) -> Sums {
+    /// The sums over all wires, and the quotient's scalars that went into them.
+    fn full_sums(&self, witness: &[Fr], r: &Fr) -> (Sums, Scratch<Fr>) {
         let key = self.key();
-        Sums {
-            a: self.tables.a(witness) + key.verifying_key().alpha_g1,
-            b_g2: self.tables.b_g2(witness) + key.verifying_key().beta_g2,
+        let ((quotient, c), (a, b_g2)) = self.threads.both(
+            || {
+                let quotient = self.quotient.scalars(key, witness);
+                let c = self.tables.c(&quotient, witness, r);
+                (quotient, c)
+            },
+            || (self.tables.a(witness), self.tables.b_g2(witness)),
+        );
+        let sums = Sums {
+            a: a + key.verifying_key().alpha_g1,
+            b_g2: b_g2 + key.verifying_key().beta_g2,
             b_g1: key.beta_g1.into(),
-            c: self.tables.c(quotient, witness, r),
-        }
+            c,
+        };
+        (sums, quotient)
     }
 
     fn check_witness(&self, witness: &[Fr]) -> Result<(), ProveError> {

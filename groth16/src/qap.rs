@@ -8,6 +8,9 @@
 //! The result is a quadratic form in the wires, which slots make use of: it does not need a witness
 //! that satisfies the constraints.
 
+#[cfg(test)]
+mod tests;
+
 use ark_bn254::Fr;
 use ark_ff::AdditiveGroup;
 

@@ -69,27 +69,27 @@ impl Prover {
         witness: &[Fr],
         randomizers: &Randomizers,
     ) -> Result<Proof, ProveError> {
-        let quotient = self.quotient.scalars(self.key(), self.check_partial(partial, witness)?);
-        let sums = self.partial_sums(partial, &quotient, witness, &randomizers.r);
+        self.check_partial(partial, witness)?;
+        let (sums, _quotient) = self.partial_sums(partial, witness, &randomizers.r);
         Ok(sums.blind(self.key(), randomizers).to_proof())
     }
 
-    /// What `partial` has, what varies, and the quotient.
-    pub(super) fn partial_sums(&self, partial: &Partial, quotient: &[Fr], witness: &[Fr], r: &Fr) -> Sums {
+    /// The sums of `partial` with those over what varies, and the quotient's scalars that went into them.
+    pub(super) fn partial_sums(&self, partial: &Partial, witness: &[Fr], r: &Fr) -> (Sums, Scratch<Fr>) {
         let varying = &partial.varying;
-        Sums {
-            a: self.tables.a_of(witness, varying) + partial.a,
-            b_g2: self.tables.b_g2_of(witness, varying) + partial.b_g2,
-            b_g1: partial.b_g1,
-            c: self.tables.c_of(quotient, witness, varying, r) + partial.l,
-        }
+        let ((quotient, c), (a, b_g2)) = self.threads.both(
+            || {
+                let quotient = self.quotient.scalars(self.key(), witness);
+                let c = self.tables.c_of(&quotient, witness, varying, r);
+                (quotient, c)
+            },
+            || (self.tables.a_of(witness, varying), self.tables.b_g2_of(witness, varying)),
+        );
+        let sums = Sums { a: a + partial.a, b_g2: b_g2 + partial.b_g2, b_g1: partial.b_g1, c: c + partial.l };
+        (sums, quotient)
     }
 
-    pub(super) fn check_partial<'w>(
-        &self,
-        partial: &Partial,
-        witness: &'w [Fr],
-    ) -> Result<&'w [Fr], ProveError> {
+    pub(super) fn check_partial(&self, partial: &Partial, witness: &[Fr]) -> Result<(), ProveError> {
         self.check_witness(witness)?;
         if partial.key_sha256 != self.key().sha256() {
             return Err(ProveError::OtherKey);
@@ -98,7 +98,7 @@ impl Prover {
         let changed = (0..witness.len()).filter(differs).find(|wire| !partial.varying.contains(*wire));
         match changed {
             Some(wire) => Err(ProveError::StaticWireChanged { wire }),
-            None => Ok(witness),
+            None => Ok(()),
         }
     }
 
