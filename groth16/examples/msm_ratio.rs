@@ -15,7 +15,7 @@ use ark_ff::UniformRand;
 use rand::{SeedableRng, rngs::StdRng};
 use rustix::time::{ClockId, clock_gettime};
 use weir_groth16::lanes::BackendKind;
-use weir_groth16::msm::{FixedBaseTable, TableGroup};
+use weir_groth16::msm::{FixedBaseTable, PointTable, TableGroup, few};
 
 const RUNS: usize = 9;
 
@@ -28,6 +28,40 @@ fn main() {
     compare::<G1Projective>("G1 17875 (H, L, B1)", kind, 17875);
     compare::<G2Projective>("G2 3845 (B2)", kind, 3845);
     compare::<G1Projective>("G1 489", kind, 489);
+
+    println!("{:<22} {:>9} {:>9} {:>9} {:>8}", "a few points", "ark us", "few us", "table us", "ratios");
+    compare_few::<G1Projective>("G1 1", 1);
+    compare_few::<G1Projective>("G1 4", 4);
+    compare_few::<G2Projective>("G2 1", 1);
+}
+
+/// Products one by one in ark, the same sum with `few`, and with a table of each point.
+fn compare_few<G: TableGroup>(name: &str, count: usize) {
+    let mut rng = StdRng::seed_from_u64(2);
+    let points: Vec<_> = (0..count).map(|_| G::rand(&mut rng)).collect();
+    let affine = G::normalize_batch(&points);
+    let terms: Vec<_> = affine.iter().map(|point| (*point, Fr::rand(&mut rng))).collect();
+    let tables: Vec<_> = points.iter().map(|point| PointTable::new(*point, 8)).collect();
+
+    let (mut arks, mut fews, mut with_tables) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..RUNS * 20 {
+        let (expected, time) =
+            timed(|| black_box(&points).iter().zip(&terms).map(|(p, (_, k))| *p * k).sum::<G>());
+        arks.push(time);
+        let (sum, time) = timed(|| few::<G>(black_box(&terms)));
+        fews.push(time);
+        assert_eq!(sum, expected, "both sums are the same point");
+        let (sum, time) =
+            timed(|| tables.iter().zip(black_box(&terms)).map(|(t, (_, k))| t.mul(k)).sum::<G>());
+        with_tables.push(time);
+        assert_eq!(sum, expected, "both sums are the same point");
+    }
+    let [arks, fews, with_tables] = [arks, fews, with_tables].map(|times| median(times) * 1e3);
+    println!(
+        "{name:<22} {arks:>9.1} {fews:>9.1} {with_tables:>9.1} {:>7.2}x {:>7.2}x",
+        arks / fews,
+        arks / with_tables,
+    );
 }
 
 fn compare<G: TableGroup + VariableBaseMSM>(name: &str, kind: BackendKind, count: usize) {
