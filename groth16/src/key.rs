@@ -23,7 +23,7 @@ pub use error::{KeyError, KeyPart};
 pub(crate) use rows::SparseRows;
 pub use verifying::VerifyingKey;
 
-use ark_bn254::{G1Affine, G2Affine};
+use ark_bn254::{Fr, G1Affine, G2Affine};
 use sha2::{Digest, Sha256};
 
 /// The largest domain: the scalar field has roots of unity of order 2^28, and the coset on which
@@ -113,6 +113,16 @@ impl ProvingKey {
     /// How many rows the quotient is taken over: constraints and public wires, up to a power of two.
     pub fn domain_size(&self) -> usize {
         self.h_query.len()
+    }
+
+    /// The left sides of the constraints, in order: for each term its wire and coefficient.
+    pub fn left_sides(&self) -> impl ExactSizeIterator<Item = impl Iterator<Item = (usize, Fr)>> {
+        (0..self.constraint_count()).map(|row| self.a_rows.terms(row))
+    }
+
+    /// The right sides of the constraints, likewise.
+    pub fn right_sides(&self) -> impl ExactSizeIterator<Item = impl Iterator<Item = (usize, Fr)>> {
+        (0..self.constraint_count()).map(|row| self.b_rows.terms(row))
     }
 
     /// How many constraints there are.

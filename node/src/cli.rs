@@ -33,6 +33,12 @@ pub enum Command {
         #[command(subcommand)]
         command: RlnCommand,
     },
+    /// Look at circuits and their keys, and make keys for development
+    Circuits {
+        /// What to do.
+        #[command(subcommand)]
+        command: CircuitsCommand,
+    },
     /// Measure this machine
     Bench {
         /// What to measure.
@@ -59,6 +65,59 @@ pub enum RlnCommand {
     /// secret they reveal. A PROOF is the base64 text in the `proof` field of a REST message, or
     /// JSON {"x": …, "y": …} with the share's two field elements as 64 hex digits, little-endian.
     Recover(RecoverArgs),
+}
+
+/// A command of `weir circuits`.
+#[derive(Debug, Subcommand)]
+pub enum CircuitsCommand {
+    /// Show what a circuit's file is: an .r1cs, a proving key (.arkzkey or .zkey) or a verifying key
+    Inspect(InspectArgs),
+    /// Make a proving and a verifying key for development. Never for production
+    ///
+    /// Whoever makes a key like this can prove false statements with it. Keys for production come out
+    /// of a ceremony with many participants.
+    Setup(SetupArgs),
+    /// Check that a key is the published one of a circuit that weir knows, point by point
+    VerifyKey(VerifyKeyArgs),
+}
+
+/// Arguments of `weir circuits inspect`.
+#[derive(Debug, Args)]
+pub struct InspectArgs {
+    /// The file
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Form of the answer
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub format: Format,
+}
+
+/// Arguments of `weir circuits setup`.
+#[derive(Debug, Args)]
+pub struct SetupArgs {
+    /// The compiled circuit
+    #[arg(long, value_name = "FILE")]
+    pub r1cs: PathBuf,
+    /// Folder for <circuit>.arkzkey and <circuit>.vk, which must not exist yet
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Form of the answer
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub format: Format,
+}
+
+/// Arguments of `weir circuits verify-key`.
+#[derive(Debug, Args)]
+pub struct VerifyKeyArgs {
+    /// The key
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Also compare a proving key's constraints with those of this compiled circuit
+    #[arg(long, value_name = "FILE")]
+    pub r1cs: Option<PathBuf>,
+    /// Form of the answer
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub format: Format,
 }
 
 /// A command of `weir bench`.

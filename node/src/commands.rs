@@ -1,4 +1,5 @@
 //! The commands beside `weir run`.
 
 pub mod bench;
+pub mod circuits;
 pub mod rln;

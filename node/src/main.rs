@@ -16,6 +16,7 @@ fn main() -> ExitCode {
     let done = match cli.into_command() {
         Command::Run(settings) => run(*settings),
         Command::Rln { command } => commands::rln::run(command).map_err(Into::into),
+        Command::Circuits { command } => commands::circuits::run(command).map_err(Into::into),
         Command::Bench { command } => commands::bench::run(&command).map_err(Into::into),
     };
     output::exit(done)

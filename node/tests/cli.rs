@@ -64,6 +64,7 @@ fn help_names_the_commands_and_groups_the_options() {
     for part in [
         "run ",
         "rln ",
+        "circuits ",
         "bench ",
         "General:",
         "Network:",

@@ -23,7 +23,21 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("bench-rln", &["core", "circuits", "groth16", "rln"]),
     (
         "node",
-        &["core", "wire", "rln", "membership", "storage", "protocols", "net", "actors", "api", "bench-rln"],
+        &[
+            "core",
+            "wire",
+            "circuits",
+            "circuits-setup",
+            "groth16",
+            "rln",
+            "membership",
+            "storage",
+            "protocols",
+            "net",
+            "actors",
+            "api",
+            "bench-rln",
+        ],
     ),
     ("testkit", &["core", "wire", "rln", "membership", "protocols", "storage"]),
     (

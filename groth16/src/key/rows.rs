@@ -36,6 +36,13 @@ impl SparseRows {
         self.terms.iter().map(|term| term.wire).max()
     }
 
+    /// The terms of a row, which must be one of [`Self::len`]: wire and coefficient.
+    pub(crate) fn terms(&self, row: usize) -> impl Iterator<Item = (usize, Fr)> {
+        let begin = row.checked_sub(1).map_or(0, |before| self.ends[before]) as usize;
+        let terms = &self.terms[begin..self.ends[row] as usize];
+        terms.iter().map(|term| (term.wire as usize, self.coefficients[term.coefficient as usize]))
+    }
+
     /// Writes the value of each row to the front of `out`.
     ///
     /// Every wire that a row names must be in `wires`, and `out` as long as there are rows.
