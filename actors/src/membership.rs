@@ -2,14 +2,15 @@
 //!
 //! Owns      the ledger's reading end and the [`Group`] projected from it.
 //! Receives  [`Poll`] from its own timer and from the relay when a message names an unknown root,
-//!           [`AnnounceRoots`] from a relay that was rebuilt, [`CountMembers`].
+//!           [`AnnounceRoots`] from a relay that was rebuilt, [`CountMembers`], [`DrainMembership`].
 //! Sends     [`RootsChanged`] through a port, our own [`Standing`] through a watch.
 //! Bounds    mailbox: every question and, twice a second, a poll of the relay.
 //! On fault  the ledger is opened anew and read from its beginning; so it is when its events
 //!           contradict each other, since the tree can no longer be trusted then.
-//! Stops     with the node; it holds nothing that could be lost.
+//! Stops     with the node; [`DrainMembership`] before that writes the tree, which the next start
+//!           otherwise makes anew.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message};
 use tokio::sync::watch;
@@ -25,6 +26,9 @@ use crate::{
 
 #[cfg(test)]
 mod tests;
+mod tree_keeper;
+
+use tree_keeper::TreeKeeper;
 
 /// How often the ledger is asked for news. A poll of an unchanged registry file is one `stat`; a
 /// member who registers can publish this much later on every node that shares it.
@@ -50,6 +54,11 @@ pub(crate) struct RootsChanged(pub(crate) Vec<MerkleRoot>);
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct CountMembers(pub(crate) Reply<MembershipReport>);
+
+/// Asks for the tree to be written to disk, as the node stops; answers when that was tried.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct DrainMembership(pub(crate) Reply<()>);
 
 /// What the membership actor knows of its ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,20 +96,28 @@ pub(crate) struct MembershipActor {
     ports: Ports,
     metrics: MembershipMetrics,
     ledger_error: Option<String>,
+    /// None when the tree is not kept, and when the node stops.
+    tree: Option<TreeKeeper>,
     _lease: Lease,
 }
 
 impl MembershipActor {
-    /// Reads the whole ledger once, so that an actor that exists knows the group.
+    /// Reads the whole ledger once, so that an actor that exists knows the group. The tree at
+    /// `tree_file` saves hashing it.
     pub(crate) fn new(
-        ledger: Box<dyn Ledger>,
+        mut ledger: Box<dyn Ledger>,
+        tree_file: Option<PathBuf>,
         ours: Option<IdentityCommitment>,
         ports: Ports,
         metrics: MembershipMetrics,
         lease: Lease,
     ) -> Result<Self, FactoryError> {
-        let group = Group::new();
-        let mut actor = Self { ledger, group, ours, ports, metrics, ledger_error: None, _lease: lease };
+        let mut tree = tree_file.map(TreeKeeper::new);
+        let mut group = Group::new();
+        if let Some(tree) = &mut tree {
+            group = tree.resume(&ledger.poll()?)?;
+        }
+        let mut actor = Self { ledger, group, ours, ports, metrics, ledger_error: None, tree, _lease: lease };
         actor.follow()?;
         actor.publish_standing();
         Ok(actor)
@@ -176,6 +193,9 @@ impl Actor for MembershipActor {
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.run_interval(POLL_INTERVAL, |actor, ctx| {
             actor.poll(ctx);
+            if let Some(tree) = &mut actor.tree {
+                tree.tend(&actor.group);
+            }
         });
         self.announce();
     }
@@ -196,6 +216,22 @@ impl Handler<AnnounceRoots> for MembershipActor {
 
     fn handle(&mut self, _: AnnounceRoots, _: &mut Self::Context) {
         self.announce();
+    }
+}
+
+impl Handler<DrainMembership> for MembershipActor {
+    type Result = ();
+
+    fn handle(&mut self, DrainMembership(reply): DrainMembership, _: &mut Self::Context) {
+        let writing = self.tree.take().and_then(|tree| tree.finish(&self.group));
+        // Whoever waits for the disk is not this actor's thread, which the journal shares.
+        let answer = move || {
+            drop(writing.map(std::thread::JoinHandle::join));
+            reply.give(());
+        };
+        if let Err(error) = std::thread::Builder::new().name("weir-tree-end".into()).spawn(answer) {
+            tracing::warn!(%error, "no thread to wait for the membership tree");
+        }
     }
 }
 

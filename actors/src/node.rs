@@ -6,7 +6,7 @@
 //!  stop    relay (publishes finish) ─ network (queues leave) ─ journal (everything is written)
 //! ```
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
 use actix_rt::ArbiterHandle;
 use prometheus_client::registry::Registry;
@@ -84,6 +84,8 @@ pub type OpenLedger = Arc<dyn Fn() -> Result<Box<dyn Ledger>, LedgerError> + Sen
 pub struct RlnSettings {
     /// Opens the ledger of memberships.
     pub open_ledger: OpenLedger,
+    /// Where the membership tree is kept from one start to the next; none to make it anew each time.
+    pub tree_file: Option<PathBuf>,
     /// Threads that check proofs, at least 1.
     pub verifier_threads: usize,
     /// Proofs checked together, at most; [`weir_protocols::relay::MAX_BATCH`] unless batches are being
@@ -211,7 +213,7 @@ impl Node {
             None => (None, None),
             Some((settings, limits)) => {
                 let ours = settings.member.as_ref().map(|member| member.identity.commitment());
-                let ledger = (Arc::clone(&settings.open_ledger), ours);
+                let ledger = (Arc::clone(&settings.open_ledger), settings.tree_file.clone(), ours);
                 let ports = start_proofs(settings, limits, outlets, &places.membership.handle())?;
                 (Some(ports), Some(ledger))
             }
@@ -245,9 +247,10 @@ impl Node {
         )
         .await?;
 
-        if let Some((open_ledger, ours)) = ledger {
+        if let Some((open_ledger, tree_file, ours)) = ledger {
             let ports = membership::Ports { roots: relay_handle.port(), standing };
-            start_membership(places.membership, &back, &notices, open_ledger, ours, ports, &metrics).await?;
+            let known = (open_ledger, tree_file);
+            start_membership(places.membership, &back, &notices, known, ours, ports, &metrics).await?;
         }
 
         let (listening, mut listening_seen) = watch::channel(Vec::new());
@@ -399,7 +402,7 @@ async fn start_membership(
     place: Vacancy<MembershipActor>,
     arbiter: &ArbiterHandle,
     notices: &mpsc::Sender<Fault>,
-    open_ledger: OpenLedger,
+    (open_ledger, tree_file): (OpenLedger, Option<PathBuf>),
     ours: Option<IdentityCommitment>,
     ports: membership::Ports,
     metrics: &Metrics,
@@ -407,7 +410,7 @@ async fn start_membership(
     let metrics = metrics.membership.clone();
     let factory = move |lease| {
         let ledger = open_ledger()?;
-        MembershipActor::new(ledger, ours, ports.clone(), metrics.clone(), lease)
+        MembershipActor::new(ledger, tree_file.clone(), ours, ports.clone(), metrics.clone(), lease)
     };
     place.supervise(arbiter, notices.clone(), factory).await.map_err(StartError::Actor)
 }

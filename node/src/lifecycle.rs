@@ -8,7 +8,13 @@
 //! Every port is bound and every file opened before the first message is taken, so what can be wrong
 //! with a configuration shows at once, by name.
 
-use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use prometheus_client::registry::Registry;
 use rand::{RngCore, rngs::OsRng};
@@ -211,7 +217,7 @@ fn settings(
         has_membership: member.is_some(),
         ..relay::Config::new(config.relay.cluster)
     };
-    let rln = config.rln.as_ref().map(|rln| rln_settings(rln, member));
+    let rln = config.rln.as_ref().map(|rln| rln_settings(rln, &config.data_dir, member));
     Settings {
         network,
         relay,
@@ -225,10 +231,11 @@ fn settings(
     }
 }
 
-fn rln_settings(rln: &RlnConfig, member: Option<MemberSettings>) -> RlnSettings {
+fn rln_settings(rln: &RlnConfig, data_dir: &Path, member: Option<MemberSettings>) -> RlnSettings {
     let path: PathBuf = rln.registry_path.clone();
     RlnSettings {
         open_ledger: Arc::new(move || Ok(Box::new(RegistryFile::open(&path)?) as Box<dyn Ledger>)),
+        tree_file: Some(data_dir.join("membership.tree")),
         verifier_threads: std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2)),
         longest_batch: rln.longest_batch.map_or(MAX_BATCH, |longest| longest.get().into()),
         engine: EngineSettings::default(),

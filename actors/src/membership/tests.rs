@@ -111,15 +111,26 @@ struct Rig {
 
 impl Rig {
     async fn new() -> Self {
+        Self::of(Shared::default(), None).await
+    }
+
+    async fn of(ledger: Shared, tree_file: Option<PathBuf>) -> Self {
         tokio::time::pause();
-        let (ledger, us) = (Shared::default(), Member::new(1, 10).identity);
+        let us = Member::new(1, 10).identity;
         let (port, roots) = probe();
         let (sender, standing) = watch::channel(None);
         let metrics = Metrics::register(&mut Registry::default()).membership;
         let (opened, ours) = (ledger.clone(), us.commitment());
         let (membership, faults) = supervised(move |lease| {
             let ports = Ports { roots: port.clone(), standing: sender.clone() };
-            MembershipActor::new(opened.reopened(), Some(ours), ports, metrics.clone(), lease)
+            MembershipActor::new(
+                opened.reopened(),
+                tree_file.clone(),
+                Some(ours),
+                ports,
+                metrics.clone(),
+                lease,
+            )
         })
         .await;
         Self { ledger, us, membership, roots, standing, faults }
@@ -201,4 +212,26 @@ async fn events_that_contradict_each_other_make_the_group_be_read_again_from_the
     assert_eq!(within(rig.faults.recv()).await.map(|fault| fault.fatal), Some(false));
     assert_eq!(rig.roots.next().await.0, known);
     assert_eq!(rig.report().await.members, 3);
+}
+
+#[actix::test]
+async fn a_drain_writes_the_tree_and_the_next_start_takes_it_or_does_without_it() {
+    let world = tempfile::tempdir().expect("a directory");
+    let path = world.path().join("tree");
+    let mut rig = Rig::of(Shared::default(), Some(path.clone())).await;
+    rig.roots.next().await;
+    rig.register_others(2..80);
+    let known = rig.roots.next().await.0;
+    rig.membership.ask(Duration::from_secs(60), DrainMembership).await.expect("answers");
+    let sound = std::fs::read(&path).expect("written");
+
+    let mut damaged = sound.clone();
+    damaged[1000] ^= 1;
+    for bytes in [sound, damaged, b"something else".to_vec()] {
+        std::fs::write(&path, bytes).expect("room");
+        let mut next = Rig::of(rig.ledger.clone(), Some(path.clone())).await;
+        let roots = next.roots.next().await.0;
+        assert_eq!(roots.last(), known.last());
+        assert_eq!(next.report().await.members, 78);
+    }
 }

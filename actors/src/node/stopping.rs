@@ -11,8 +11,8 @@ use tokio::{
 
 use super::Node;
 use crate::{
-    journal::DrainJournal, network::CloseNetwork, port::Reply, relay::DrainRelay, supervision::Handle,
-    system::Arbiters,
+    journal::DrainJournal, membership::DrainMembership, network::CloseNetwork, port::Reply,
+    relay::DrainRelay, supervision::Handle, system::Arbiters,
 };
 
 /// How long the threads may take to end when their actors have finished. They drop what is left;
@@ -44,9 +44,19 @@ impl Node {
     pub async fn drain(self, patience: Duration) -> Result<(), DrainError> {
         let end = Instant::now() + patience;
         let quarter = patience / 4;
-        let relay = finished(&self.relay, end - 2 * quarter, DrainRelay).await;
-        let network = finished(&self.network, end - quarter, CloseNetwork).await;
-        let journal = finished(&self.journal, end, DrainJournal).await;
+        let flow = async {
+            let relay = finished(&self.relay, end - 2 * quarter, DrainRelay).await;
+            let network = finished(&self.network, end - quarter, CloseNetwork).await;
+            let journal = finished(&self.journal, end, DrainJournal).await;
+            (relay, network, journal)
+        };
+        // The tree is written beside all that: the next start can do without.
+        let tree = async {
+            if let Some(membership) = &self.handles.status.membership {
+                finished(membership, end, DrainMembership).await;
+            }
+        };
+        let ((relay, network, journal), ()) = tokio::join!(flow, tree);
         self.threads.end().await;
         // The worst first: what the journal lost is gone for good.
         if journal != Some(true) {

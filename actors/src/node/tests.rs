@@ -50,6 +50,7 @@ fn rate_limited(folder: &Path, key: u8, static_nodes: Vec<PeerAddress>) -> Setti
     settings.relay.has_membership = true;
     settings.rln = Some(RlnSettings {
         open_ledger: Arc::new(move || Ok(Box::new(RegistryFile::open(&registry)?) as Box<dyn Ledger>)),
+        tree_file: Some(folder.join(format!("tree-{key}"))),
         verifier_threads: 1,
         longest_batch: weir_protocols::relay::MAX_BATCH,
         engine: EngineSettings::default(),
