@@ -3,17 +3,23 @@
 //! Names are `weir_<area>_<thing>`; where operators' dashboards expect nwaku's `waku_` name, that one
 //! is exported too and moves at the same moment. `prometheus-client` appends `_total` to counters.
 
+use std::sync::Arc;
+
 use prometheus_client::{
-    encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder},
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeLabelSet, EncodeLabelValue, EncodeMetric, LabelValueEncoder},
     metrics::{
-        counter::Counter,
+        MetricType,
+        counter::{ConstCounter, Counter},
         family::Family,
         gauge::Gauge,
         histogram::{Histogram, exponential_buckets},
     },
     registry::Registry,
 };
+use strum::VariantArray;
 use weir_protocols::relay::{Accepted, IgnoreReason, PublishError, Published, RejectReason, Verdict};
+use weir_rln::{FastPath, Prover, Verifier};
 
 /// Everything the actors count, registered once.
 #[derive(Debug, Clone)]
@@ -111,6 +117,32 @@ struct ReasonLabel {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct TierLabel {
     tier: Word,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PathLabel {
+    path: Word,
+}
+
+/// Reads how often the RLN engines gave up a fast path whenever the metrics are asked for.
+#[derive(Debug)]
+pub(crate) struct Fallbacks {
+    pub(crate) verifier: Arc<Verifier>,
+    /// Of a node that publishes.
+    pub(crate) prover: Option<Prover>,
+}
+
+impl Collector for Fallbacks {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let help = "Times an RLN engine's fast path was given up for the slow one";
+        let mut family = encoder.encode_descriptor("weir_rln_fallback", help, None, MetricType::Counter)?;
+        for &path in FastPath::VARIANTS {
+            let of_prover = self.prover.as_ref().map_or(0, |prover| prover.health().fallbacks(path));
+            let count = ConstCounter::new(self.verifier.health().fallbacks(path) + of_prover);
+            count.encode(family.encode_family(&PathLabel { path: Word(path.into()) })?)?;
+        }
+        Ok(())
+    }
 }
 
 /// How much of a proof was done in advance.

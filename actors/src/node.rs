@@ -29,7 +29,7 @@ use crate::{
     handles::{NodeHandles, PeersHandle, QuotaWatch, RelayHandle, StatusHandle},
     journal::JournalActor,
     membership::{self, MembershipActor},
-    metrics::{ActorLabel, Metrics},
+    metrics::{ActorLabel, Fallbacks, Metrics},
     network::{self, NetworkActor},
     peers::{self, PeersActor},
     proof_pool,
@@ -214,7 +214,9 @@ impl Node {
             Some((settings, limits)) => {
                 let ours = settings.member.as_ref().map(|member| member.identity.commitment());
                 let ledger = (Arc::clone(&settings.open_ledger), settings.tree_file.clone(), ours);
-                let ports = start_proofs(settings, limits, outlets, &places.membership.handle())?;
+                let (ports, fallbacks) =
+                    start_proofs(settings, limits, outlets, &places.membership.handle())?;
+                registry.register_collector(Box::new(fallbacks));
                 (Some(ports), Some(ledger))
             }
         };
@@ -367,7 +369,7 @@ fn start_proofs(
     limits: ValidatorConfig,
     outlets: ProofOutlets<'_>,
     membership: &Handle<MembershipActor>,
-) -> Result<RlnPorts, StartError> {
+) -> Result<(RlnPorts, Fallbacks), StartError> {
     let ProofOutlets { relay, standing, used, clock, metrics } = outlets;
     let verifier = Arc::new(Verifier::load()?);
     let check = proof_pool::start(
@@ -377,15 +379,18 @@ fn start_proofs(
         clock.clone(),
         metrics.proofs.clone(),
     )?;
+    let mut fallbacks = Fallbacks { verifier, prover: None };
     let prove = match settings.member {
         Some(member) => {
             let prover = Prover::load(&settings.engine)?;
+            fallbacks.prover = Some(prover.clone());
             let member = Member::new(prover, member, limits, standing, used, clock.clone())?;
             Some(prover::start(member, relay.port(), &metrics.proofs)?)
         }
         None => None,
     };
-    Ok(RlnPorts { check, prove, poll_ledger: membership.port(), announce_roots: membership.port() })
+    let ports = RlnPorts { check, prove, poll_ledger: membership.port(), announce_roots: membership.port() };
+    Ok((ports, fallbacks))
 }
 
 async fn start_relay(
