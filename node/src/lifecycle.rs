@@ -238,7 +238,7 @@ fn rln_settings(rln: &RlnConfig, data_dir: &Path, member: Option<MemberSettings>
         tree_file: Some(data_dir.join("membership.tree")),
         verifier_threads: std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2)),
         longest_batch: rln.longest_batch.map_or(MAX_BATCH, |longest| longest.get().into()),
-        engine: EngineSettings::default(),
+        engine: EngineSettings::cached_in(data_dir),
         member,
     }
 }

@@ -7,11 +7,12 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering},
 };
 
 use strum::{IntoStaticStr, VariantArray};
+use weir_circuits::RLN_V2_DEPTH_20;
 pub use weir_groth16::lanes::BackendKind;
 
 /// How proofs are made. The default needs no disk.
@@ -24,14 +25,26 @@ pub struct EngineSettings {
     pub backend: Option<BackendKind>,
 }
 
+impl EngineSettings {
+    /// Keeps the tables in `folder`, in a file named after the key and the arithmetic that they are for:
+    /// `rln-tables-4736d28b-portable.bin`. It holds nothing secret and may be deleted at any time.
+    pub fn cached_in(folder: &Path) -> Self {
+        let (key, _) = RLN_V2_DEPTH_20.arkzkey.split_at(8);
+        let file = format!("rln-tables-{key}-{}.bin", BackendKind::detect());
+        Self { table_cache: Some(folder.join(file)), backend: None }
+    }
+}
+
 /// Where the tables of the fast prover come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display, IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum TableOrigin {
     /// They were read from the cache.
     Cache,
-    /// They were computed.
+    /// They were computed, and written to the cache if there is to be one.
     Built,
+    /// They were computed and the cache could not be written, so they will be again at the next start.
+    Unsaved,
     /// There are none; zerokit proves.
     None,
 }

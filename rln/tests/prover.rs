@@ -206,6 +206,20 @@ fn what_is_prepared_for_a_member_serves_every_message_of_every_epoch() {
 }
 
 #[test]
+fn tables_are_kept_on_disk_and_a_damaged_file_is_made_anew() {
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let settings = EngineSettings::cached_in(folder.path());
+    let origin = || Prover::load(&settings).expect("embedded keys").prepare_tables();
+    assert_eq!([origin(), origin()], [TableOrigin::Built, TableOrigin::Cache]);
+    let file = settings.table_cache.as_ref().expect("named");
+    let mut bytes = std::fs::read(file).expect("written");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(file, bytes).expect("the folder is ours");
+    assert_eq!([origin(), origin()], [TableOrigin::Built, TableOrigin::Cache]);
+}
+
+#[test]
 fn tables_are_made_once_however_often_they_are_asked_for() {
     assert_eq!([FAST.prepare_tables(), FAST.clone().prepare_tables()], [TableOrigin::Built; 2]);
 }

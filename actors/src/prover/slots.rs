@@ -8,6 +8,8 @@ use std::{
     time::Duration,
 };
 
+use weir_rln::TableOrigin;
+
 use super::{Office, desk::Order};
 
 /// How often the desk is looked at when nothing is done there: often enough that slots follow a change
@@ -26,6 +28,10 @@ pub(super) fn start(office: Arc<Office>) -> io::Result<()> {
 fn prepare(office: &Office) {
     let tables = catch_unwind(AssertUnwindSafe(|| office.prover.prepare_tables()));
     match tables {
+        Ok(TableOrigin::None) => tracing::error!("the prover has no tables; proofs are slow"),
+        Ok(TableOrigin::Unsaved) => {
+            tracing::warn!("the prover's tables could not be written; they are computed at each start");
+        }
         Ok(origin) => tracing::debug!(%origin, "the prover's tables are ready"),
         Err(_) => tracing::error!("the prover's tables could not be made; proofs are slow"),
     }

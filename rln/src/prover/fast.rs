@@ -16,6 +16,7 @@ use weir_groth16::{
     key::{KeyError, ProvingKey, Trust},
     lanes::BackendKind,
     prover::{Partial, ProveError, Prover, Randomizers, Signal, Slot, Tables},
+    tables::cache,
     verifier::{Rejection, Verifier},
 };
 use zeroize::Zeroizing;
@@ -55,7 +56,13 @@ impl Fast {
         let key = ProvingKey::from_arkzkey(&zerokit::key_file(), Trust::Pinned(key_sha256()))?;
         let key = Arc::new(key);
         let verifier = Verifier::new(key.verifying_key(), kind);
-        let (tables, origin) = (Tables::build(key, kind), TableOrigin::Built);
+        let (tables, origin) = match &settings.table_cache {
+            Some(path) => {
+                let (tables, origin) = Tables::read_or_build(key, kind, path);
+                (tables, origin.into())
+            }
+            None => (Tables::build(key, kind), TableOrigin::Built),
+        };
         Ok((Self { prover: Prover::new(tables), verifier, signal: OnceLock::new() }, origin))
     }
 
@@ -108,6 +115,16 @@ impl Fast {
         }
         self.verifier.verify_one(&proof, inputs(statement).as_slice())?;
         Ok(proof)
+    }
+}
+
+impl From<cache::TableOrigin> for TableOrigin {
+    fn from(origin: cache::TableOrigin) -> Self {
+        match origin {
+            cache::TableOrigin::Cache => Self::Cache,
+            cache::TableOrigin::Built { write_error: None, .. } => Self::Built,
+            cache::TableOrigin::Built { write_error: Some(_), .. } => Self::Unsaved,
+        }
     }
 }
 
