@@ -16,7 +16,7 @@ pub(super) enum CircuitFile {
     R1cs(R1cs),
     Arkzkey(Box<ProvingKey>),
     Zkey(Box<ProvingKey>),
-    VerifyingKey(VerifyingKey),
+    VerifyingKey(Box<VerifyingKey>),
 }
 
 impl CircuitFile {
@@ -84,7 +84,7 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<CircuitFile, CircuitsError> {
         return Ok(CircuitFile::Zkey(Box::new(key)));
     }
     if let Ok(key) = VerifyingKey::from_bytes(bytes) {
-        return Ok(CircuitFile::VerifyingKey(key));
+        return Ok(CircuitFile::VerifyingKey(Box::new(key)));
     }
     let key = ProvingKey::from_arkzkey(bytes, Trust::Checked).map_err(not_a_key)?;
     Ok(CircuitFile::Arkzkey(Box::new(key)))
