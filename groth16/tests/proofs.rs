@@ -12,7 +12,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
 use weir_groth16::key::{ProvingKey, Trust};
 use weir_groth16::lanes::BackendKind;
-use weir_groth16::prover::{Proof, ProveError, Prover, Randomizers, Tables, WireSet};
+use weir_groth16::prover::{Proof, ProveError, Prover, Randomizers, Tables, Threads, WireSet};
 use weir_groth16::tables::cache::TableOrigin;
 
 /// A circuit, its key in ark's types, and our prover for it.
@@ -109,6 +109,15 @@ fn a_finished_slot_is_the_proof_of_ark_for_the_same_signal() {
             world.assert_ark_proves_the_same(&slot.finish(x), &at_x, (r, s));
         }
     }
+}
+
+#[test]
+fn two_threads_make_the_proof_of_one() {
+    let mut world = World::new(2, 9);
+    world.prover = world.prover.with_threads(Threads::Two);
+    let (r, s) = world.randomizers();
+    let proof = world.prover.prove(&world.witness, &Randomizers::from_parts(r, s)).unwrap();
+    world.assert_ark_proves_the_same(&proof, &world.witness, (r, s));
 }
 
 #[test]
