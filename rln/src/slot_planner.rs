@@ -13,7 +13,7 @@
 //!
 //! # Bounds
 //! At most [`SlotPlanner::MAX_SLOTS`] slots an epoch, of at most two epochs, and never more than an
-//! eighth of the quota. With some 5 KiB a slot that is 160 KiB; a crash loses at most so many ids.
+//! eighth of the quota. With some 40 KiB a slot that is 1.3 MiB; a crash loses at most so many ids.
 
 use std::{
     collections::{BTreeMap, VecDeque},
