@@ -33,7 +33,7 @@ pub struct Contestant {
 /// How engines are started.
 #[derive(Debug, Clone, Default)]
 pub struct StartSettings {
-    /// Where an engine that has tables may keep them. Without a file it builds them.
+    /// Where an engine that has tables may keep them. Without a file it builds them anew.
     pub table_cache: Option<PathBuf>,
 }
 
@@ -116,13 +116,14 @@ pub enum Outcome {
     Prepared,
 }
 
-/// What an engine needed to start, each part measured once.
+/// What an engine needed to start, in wall time. Each part is measured once, and means something only
+/// in a process in which no other engine was started: they share keys that are read once.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Equipment {
     /// Reading proving key and circuit.
     pub key_load: Duration,
-    /// Reading and preparing the verifying key.
-    pub verifier_load: Duration,
+    /// Reading and preparing the verifying key; nothing when that happens at each check.
+    pub verifier_load: Option<Duration>,
     /// Computing tables.
     pub table_build: Option<Duration>,
     /// Reading tables that were computed before.

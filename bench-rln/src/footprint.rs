@@ -24,6 +24,12 @@ pub struct Footprint {
     pub engine: String,
     /// Where its tables came from: `built`, `cache`, or nothing for an engine without.
     pub tables: Option<String>,
+    /// Reading its proving key and circuit.
+    pub key_load_ms: f64,
+    /// Reading and preparing the verifying key; nothing when that happens at each check.
+    pub verifier_load_ms: Option<f64>,
+    /// Computing its tables, or reading them, as `tables` says.
+    pub tables_ms: Option<f64>,
     /// From the start of the engine to its first proof, all it waits for included.
     pub start_to_first_proof_ms: f64,
     /// Loading the verifier, and the first check.
@@ -75,7 +81,10 @@ pub fn footprint(contestant: &Contestant, table_cache: Option<&Path>) -> Result<
         engine: contestant.name.to_owned(),
         tables: tables.map(str::to_owned),
         start_to_first_proof_ms: ms(first_proof),
-        start_to_first_verification_ms: ms(equipment.verifier_load + first_check),
+        key_load_ms: ms(equipment.key_load),
+        verifier_load_ms: equipment.verifier_load.map(ms),
+        tables_ms: equipment.table_load.or(equipment.table_build).map(ms),
+        start_to_first_verification_ms: ms(equipment.verifier_load.unwrap_or_default() + first_check),
         rss_before_kib,
         rss_after_kib: status("VmRSS:"),
         rss_peak_kib: status("VmHWM:"),

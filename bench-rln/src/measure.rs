@@ -6,7 +6,7 @@ use rayon::ThreadPoolBuilder;
 
 use crate::{
     Contestant, Engine, EngineError, Machine, Message, Outcome, Proven, Report, StartSettings, Task, Timed,
-    WEIR, Workload,
+    Workload,
     clock::{Elapsed, timed},
     engine::Oracle,
     report::{EngineReport, Figure},
@@ -65,7 +65,9 @@ pub fn compare(contestants: &[Contestant], settings: &Settings) -> Result<Report
             rivals.push(Rival { contestant: *contestant, engine, samples: BTreeMap::new() });
         }
         let mut judge = Judge::new()?;
-        judge.collect_proofs(settings)?;
+        if let Some(ours) = rivals.first_mut() {
+            judge.collect_proofs(ours, settings)?;
+        }
         for round in 0..=settings.iterations {
             for task in tasks(settings) {
                 for turn in 0..task.repeats() {
@@ -194,22 +196,21 @@ impl Judge {
         })
     }
 
-    /// Makes as many proofs as the largest batch has, with our engine since it is quicker.
-    fn collect_proofs(&mut self, settings: &Settings) -> Result<(), CompareError> {
-        let mut maker = (WEIR.start)(&StartSettings::default()).map_err(in_engine(WEIR.name))?;
+    /// Makes as many proofs as the largest batch has. With our engine, since it is quicker.
+    fn collect_proofs(&mut self, maker: &mut Rival, settings: &Settings) -> Result<(), CompareError> {
+        let task = Task::ProveCached;
         let largest = settings.batches.iter().copied().max().unwrap_or(1).max(1);
         for number in 0..largest {
             let mut signal = [0; 32];
             signal[..4].copy_from_slice(&number.to_le_bytes());
             signal[24..30].copy_from_slice(b"signal");
             let message = Message { epoch: 1 << 40, message_id: number, signal };
-            let prepared = maker.prepare(Task::ProveCached, &self.workload, message);
-            let Some(Timed { work, .. }) = prepared.map_err(in_engine(WEIR.name))? else { continue };
-            let Outcome::Proof(proof) = work().map_err(in_engine(WEIR.name))? else { continue };
-            let proven = self
-                .check(&proof, message)?
-                .ok_or(CompareError::WrongAnswer { engine: WEIR.name, task: Task::ProveCached })?;
-            self.workload.proofs.push(proven);
+            let made = match maker.run(task, &self.workload, message)? {
+                Some((Outcome::Proof(proof), _)) => self.check(&proof, message)?,
+                _ => None,
+            };
+            let wrong = CompareError::WrongAnswer { engine: maker.contestant.name, task };
+            self.workload.proofs.push(made.ok_or(wrong)?);
         }
         Ok(())
     }

@@ -1,10 +1,10 @@
 //! What was found, and its forms.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use crate::{
     Contestant, Engine, Footprint, Machine, Task,
-    samples::{Samples, Spread, ms},
+    samples::{Samples, Spread},
 };
 
 mod json;
@@ -76,16 +76,8 @@ impl EngineReport {
         engine: &dyn Engine,
         samples: &BTreeMap<Figure, Samples>,
     ) -> Self {
-        let mut figures: Figures =
-            samples.iter().filter_map(|(figure, samples)| Some((*figure, samples.spread()?))).collect();
-        let equipment = engine.equipment();
-        let once = [
-            (Figure::KeyLoad, Some(equipment.key_load)),
-            (Figure::VerifierLoad, Some(equipment.verifier_load)),
-            (Figure::TableBuild, equipment.table_build),
-            (Figure::TableLoad, equipment.table_load),
-        ];
-        figures.extend(once.into_iter().filter_map(|(figure, time)| Some((figure, single(time?)))));
+        let spread = |(figure, samples): (&Figure, &Samples)| Some((*figure, samples.spread()?));
+        let figures = samples.iter().filter_map(spread).collect();
         Self { name: contestant.name, label: contestant.label, fallbacks: engine.fallbacks(), figures }
     }
 
@@ -96,8 +88,7 @@ impl EngineReport {
 }
 
 /// One measurement. It is of the wall's clock, as it happens at a start that somebody waits for.
-fn single(time: Duration) -> Spread {
-    let time = ms(time);
+fn single(time: f64) -> Spread {
     Spread {
         samples: 1,
         cpu_p50_ms: time,
@@ -112,6 +103,32 @@ fn single(time: Duration) -> Spread {
 }
 
 impl Report {
+    /// With what was measured of each engine in a process of its own.
+    pub(crate) fn with_footprints(mut self, footprints: Vec<Footprint>) -> Self {
+        for footprint in &footprints {
+            let Some(engine) = self.engines.iter_mut().find(|engine| engine.name == footprint.engine) else {
+                continue;
+            };
+            let tables = match footprint.tables.as_deref() {
+                Some("cache") => Figure::TableLoad,
+                _ => Figure::TableBuild,
+            };
+            let once = [
+                (Figure::KeyLoad, Some(footprint.key_load_ms)),
+                (Figure::VerifierLoad, footprint.verifier_load_ms),
+                (tables, footprint.tables_ms),
+            ];
+            for (figure, time) in once {
+                // Of two starts the first one counts, which found nothing prepared.
+                if let Some(time) = time {
+                    engine.figures.entry(figure).or_insert_with(|| single(time));
+                }
+            }
+        }
+        self.footprints = footprints;
+        self
+    }
+
     /// How many times as long `peer` takes as our engine.
     pub fn ratio(&self, peer: &EngineReport, figure: Figure) -> Option<f64> {
         let ours = self.engines.first()?.median_ms(figure)?;
@@ -193,7 +210,7 @@ pub(crate) mod tests {
 
     /// Ours takes 1 ms for whatever rln_3 takes `factor` ms for.
     pub(crate) fn report(factor: f64) -> Report {
-        let spread = |ms| Spread { cpu_p50_ms: ms, ..single(Duration::from_secs(1)) };
+        let spread = |ms| Spread { cpu_p50_ms: ms, ..single(1000.0) };
         let engine = |name, label, ms, tasks: &[Task]| EngineReport {
             name,
             label,
@@ -209,6 +226,29 @@ pub(crate) mod tests {
             engines: vec![engine("weir", "weir", 1.0, &both), engine("rln_3", "rln 3.0.0", factor, &theirs)],
             footprints: Vec::new(),
         }
+    }
+
+    #[test]
+    fn what_happens_once_comes_from_processes_of_their_own() {
+        let footprint = |tables: Option<&str>, key_load_ms, tables_ms| Footprint {
+            engine: "weir".to_owned(),
+            tables: tables.map(str::to_owned),
+            key_load_ms,
+            verifier_load_ms: Some(3.0),
+            tables_ms,
+            start_to_first_proof_ms: 0.0,
+            start_to_first_verification_ms: 0.0,
+            rss_before_kib: 0,
+            rss_after_kib: 0,
+            rss_peak_kib: 0,
+        };
+        let footprints =
+            vec![footprint(Some("built"), 30.0, Some(900.0)), footprint(Some("cache"), 31.0, Some(20.0))];
+        let report = report(2.0).with_footprints(footprints);
+        let ours = [Figure::KeyLoad, Figure::TableBuild, Figure::TableLoad]
+            .map(|figure| report.engines[0].median_ms(figure));
+        assert_eq!(ours, [Some(30.0), Some(900.0), Some(20.0)]);
+        assert_eq!(report.ratio(&report.peers()[0], Figure::KeyLoad), None);
     }
 
     #[test]

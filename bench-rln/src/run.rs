@@ -21,7 +21,7 @@ impl Run<'_> {
     /// Measures everything.
     pub fn compare(&self, settings: &Settings) -> Result<Report, CompareError> {
         let footprints = self.footprints()?;
-        Ok(Report { footprints, ..compare(self.contestants, settings)? })
+        Ok(compare(self.contestants, settings)?.with_footprints(footprints))
     }
 
     /// What [`footprint`] finds of the engine with this name.

@@ -32,7 +32,8 @@ struct Rln3 {
 pub(super) fn start(_: &StartSettings) -> Result<Box<dyn Engine>, EngineError> {
     let (_, loaded) = timed(|| (default_zkey_single(), default_graph_single()));
     let (backend, prepared) = timed(backend);
-    let equipment = Equipment { key_load: loaded.wall, verifier_load: prepared.wall, ..Equipment::default() };
+    let equipment =
+        Equipment { key_load: loaded.wall, verifier_load: Some(prepared.wall), ..Equipment::default() };
     Ok(Box::new(Rln3 { equipment, backend, partial: None, tree: None }))
 }
 

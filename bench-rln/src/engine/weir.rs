@@ -1,7 +1,5 @@
 //! Our engine.
 
-use std::path::Path;
-
 use strum::VariantArray;
 use weir_core::RateLimitProof;
 use weir_rln::{
@@ -28,40 +26,20 @@ struct Weir {
     tree: Option<MerkleTree>,
 }
 
-/// Loads keys and tables. Without a cache the tables are built, kept in a file of its own and read
-/// back, so that both are measured.
+/// Loads keys and tables.
 pub(super) fn start(settings: &StartSettings) -> Result<Box<dyn Engine>, EngineError> {
-    let mut equipment = Equipment::default();
-    let (verifier, loaded) = timed(Verifier::load);
-    equipment.verifier_load = loaded.wall;
-    let prover = match &settings.table_cache {
-        Some(cache) => load_prover(cache, &mut equipment)?,
-        None => {
-            let folder = tempfile::tempdir().map_err(EngineError::peer)?;
-            let cache = folder.path().join("tables");
-            drop(load_prover(&cache, &mut equipment)?);
-            let built = equipment;
-            let prover = load_prover(&cache, &mut equipment)?;
-            // The first load is the one that a process pays for.
-            equipment = Equipment { key_load: built.key_load, ..equipment };
-            prover
-        }
-    };
-    Ok(Box::new(Weir { equipment, prover, verifier: verifier?, member: None, slot: None, tree: None }))
-}
-
-fn load_prover(table_cache: &Path, equipment: &mut Equipment) -> Result<Prover, EngineError> {
-    let settings = EngineSettings { table_cache: Some(table_cache.to_owned()), ..EngineSettings::default() };
-    let (prover, loaded) = timed(|| Prover::load(&settings));
+    let (verifier, verifier_loaded) = timed(Verifier::load);
+    let settings = EngineSettings { table_cache: settings.table_cache.clone(), ..EngineSettings::default() };
+    let (prover, key_loaded) = timed(|| Prover::load(&settings));
     let prover = prover?;
     let (origin, prepared) = timed(|| prover.prepare_tables());
-    equipment.key_load = loaded.wall;
-    match origin {
-        TableOrigin::Built => equipment.table_build = Some(prepared.wall),
-        TableOrigin::Cache => equipment.table_load = Some(prepared.wall),
-        _ => {}
-    }
-    Ok(prover)
+    let equipment = Equipment {
+        key_load: key_loaded.wall,
+        verifier_load: Some(verifier_loaded.wall),
+        table_build: (origin == TableOrigin::Built).then_some(prepared.wall),
+        table_load: (origin == TableOrigin::Cache).then_some(prepared.wall),
+    };
+    Ok(Box::new(Weir { equipment, prover, verifier: verifier?, member: None, slot: None, tree: None }))
 }
 
 impl Engine for Weir {
