@@ -111,11 +111,12 @@ struct Rig {
 
 impl Rig {
     async fn new() -> Self {
+        tokio::time::pause();
         Self::of(Shared::default(), None).await
     }
 
+    /// In real time: while a thread writes the file, paused time would run ahead to the next deadline.
     async fn of(ledger: Shared, tree_file: Option<PathBuf>) -> Self {
-        tokio::time::pause();
         let us = Member::new(1, 10).identity;
         let (port, roots) = probe();
         let (sender, standing) = watch::channel(None);
