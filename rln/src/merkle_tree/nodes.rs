@@ -136,10 +136,11 @@ impl Nodes {
         self.drop_empty_tail();
         for height in 0..self.depth() {
             touched = parents(touched);
-            // Beyond the level's end nodes are empty and need no hash.
+            // Beyond the level's end nodes are empty and need no hash. They stay on the list, as those
+            // above them may be within.
             let end = self.levels[height + 1].len();
-            touched.truncate(touched.partition_point(|&parent| (parent as usize) < end));
-            self.rehash(height, &touched);
+            let kept = touched.partition_point(|&parent| (parent as usize) < end);
+            self.rehash(height, &touched[..kept]);
         }
     }
 
@@ -263,6 +264,17 @@ mod tests {
         assert_eq!(changed(4, Fr::ZERO), NodesError::EmptyEnd);
         assert_eq!(made_of(5, &nodes[1..]).expect_err("one short"), NodesError::CutShort);
         assert_eq!(made_of(17, &nodes).expect_err("too many"), NodesError::TooManyLeaves);
+    }
+
+    #[test]
+    fn nodes_above_a_removed_tail_are_hashed_again() {
+        let mut tree = Nodes::new(14, hasher(BackendKind::Portable));
+        tree.update([(0, Fr::from(1))]);
+        let root = tree.root();
+        tree.update([(4097, Fr::from(2))]);
+        assert_ne!(tree.root(), root);
+        tree.update([(4097, Fr::ZERO)]);
+        assert_eq!(tree.root(), root);
     }
 
     #[test]
