@@ -7,7 +7,7 @@
 //!  slot      all but one value x    Slot::finish   a few multiplications of points
 //! ```
 //!
-//! For a witness w, randomizers r and s, and the quotient's scalars h ([`crate::qap`]), a proof is
+//! For a witness w, randomizers r and s, and the quotient's scalars h (`qap`), a proof is
 //!
 //! ```text
 //!  A  = alpha + sum w_i A_i + r delta          B = beta + sum w_i B_i + s delta     (in G2)
