@@ -53,7 +53,6 @@ pub(crate) async fn run(
     batch: &Batch,
     pace: Pace,
 ) -> Outcome {
-    sleep(batch.due_in()).await;
     let mut course = Course::new(batch, pace);
     while !course.is_over() {
         let next = course.next_due();
@@ -83,13 +82,16 @@ struct Course<'a> {
     arrived: Vec<Option<Instant>>,
     count: usize,
     not_before: Instant,
+    /// When a message was sent or arrived last.
+    progress: Instant,
 }
 
 impl<'a> Course<'a> {
     fn new(batch: &'a Batch, pace: Pace) -> Self {
-        let start = Instant::now();
+        // Peers are attended to while it is too early.
+        let start = Instant::now() + batch.due_in();
         let arrived = vec![None; batch.messages.len()];
-        Self { batch, pace, start, due: Vec::new(), arrived, count: 0, not_before: start }
+        Self { batch, pace, start, due: Vec::new(), arrived, count: 0, not_before: start, progress: start }
     }
 
     /// When the next message is to be sent; `None` when nothing is to be sent now.
@@ -118,20 +120,21 @@ impl<'a> Course<'a> {
                 return;
             }
             self.due.push(due);
+            self.progress = now;
         }
     }
 
     fn arrive(&mut self, number: Option<u64>) {
         let index = number.and_then(|number| usize::try_from(number.checked_sub(self.batch.first)?).ok());
         let Some(place @ None) = index.and_then(|index| self.arrived.get_mut(index)) else { return };
-        *place = Some(Instant::now());
+        self.progress = Instant::now();
+        *place = Some(self.progress);
         self.count += 1;
     }
 
     fn is_over(&self) -> bool {
-        let all = self.batch.messages.len();
-        let settled = self.due.len() == all && self.due.last().is_none_or(|due| due.elapsed() > SETTLE);
-        self.count == all || settled
+        // Whether all were sent or nothing can be sent any more: nothing moves.
+        self.count == self.batch.messages.len() || self.progress.elapsed() > SETTLE
     }
 
     fn outcome(&self) -> Outcome {

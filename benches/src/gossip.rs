@@ -2,14 +2,14 @@
 //!
 //! Messages with ready-made proofs cannot go in through a node's REST, which would prove them itself.
 
-use std::{collections::BTreeSet, fmt, time::Duration};
+use std::{fmt, time::Duration};
 
 use bytes::Bytes;
-use futures::StreamExt;
+use futures::{StreamExt, future::join_all};
 use prometheus_client::registry::Registry;
 use rand::RngCore;
 use tokio::time::timeout;
-use weir_core::{PeerId, PubsubTopic, WakuMessage};
+use weir_core::{PubsubTopic, WakuMessage};
 use weir_net::{Acceptance, Config, Event, Network, PublishError, address};
 use weir_wire::Metadata;
 use zeroize::Zeroizing;
@@ -17,7 +17,10 @@ use zeroize::Zeroizing;
 /// Connection, handshake and one exchange of subscriptions on one machine.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A peer that is connected to nodes and subscribed to one topic.
+/// Three heartbeats.
+const MESH_PAUSE: Duration = Duration::from_secs(3);
+
+/// A peer that is connected to a node and subscribed to one topic.
 pub(crate) struct Peer {
     network: Network,
     topic: PubsubTopic,
@@ -49,8 +52,8 @@ pub enum PeerError {
 }
 
 impl Peer {
-    /// Dials `nodes` and waits until each is subscribed to `topic`.
-    pub(crate) async fn connect(nodes: &[&str], topic: PubsubTopic) -> Result<Self, PeerError> {
+    /// Dials `node` and waits until it is subscribed to `topic`.
+    async fn connect(node: &str, topic: PubsubTopic) -> Result<Self, PeerError> {
         let mut key = Zeroizing::new([0; 32]);
         rand::thread_rng().fill_bytes(key.as_mut());
         // Any 32 bytes below the order of the curve are a key; those that begin with 0 are.
@@ -60,15 +63,12 @@ impl Peer {
             .map_err(|error| PeerError::Start(error.to_string()))?;
         network.set_metadata(Metadata { cluster: Some(topic.cluster()), shards: vec![topic.shard()] });
         network.subscribe(topic).map_err(|error| PeerError::Start(error.to_string()))?;
-        for node in nodes {
-            let address = address::parse(node)
-                .map_err(|error| PeerError::Address((*node).to_owned(), error.to_string()))?;
-            network.dial(&address);
-        }
+        let address =
+            address::parse(node).map_err(|error| PeerError::Address(node.to_owned(), error.to_string()))?;
+        network.dial(&address);
         let mut peer = Self { network, topic };
-        timeout(CONNECT_TIMEOUT, peer.until_subscribed(nodes.len()))
-            .await
-            .map_err(|_| PeerError::NotConnected)?;
+        let subscribed = timeout(CONNECT_TIMEOUT, peer.until_subscribed()).await;
+        subscribed.map_err(|_| PeerError::NotConnected)?;
         Ok(peer)
     }
 
@@ -94,13 +94,18 @@ impl Peer {
         }
     }
 
-    async fn until_subscribed(&mut self, nodes: usize) {
-        let mut subscribed = BTreeSet::<PeerId>::new();
-        while subscribed.len() < nodes {
+    /// Answers the nodes for so long, or until one leaves. A peer that is left alone for some seconds
+    /// is disconnected.
+    async fn idle(&mut self, time: Duration) {
+        let attend = async { while !matches!(self.next().await, Seen::Left) {} };
+        // The time being over is what is waited for.
+        let _ = timeout(time, attend).await;
+    }
+
+    async fn until_subscribed(&mut self) {
+        loop {
             match self.network.next().await {
-                Some(Event::Subscribed { peer, topic }) if topic == self.topic => {
-                    subscribed.insert(peer);
-                }
+                Some(Event::Subscribed { topic, .. }) if topic == self.topic => return,
                 Some(Event::Gossip(gossip)) => {
                     self.network.report(gossip.id, Acceptance::Accept);
                 }
@@ -110,6 +115,15 @@ impl Peer {
             }
         }
     }
+}
+
+/// One peer for each address, after they have had the time to be taken into the nodes' meshes: nodes
+/// do that at their heartbeat, one a second.
+pub(crate) async fn connect_all(addresses: &[&str], topic: PubsubTopic) -> Result<Vec<Peer>, PeerError> {
+    let connected = join_all(addresses.iter().map(|address| Peer::connect(address, topic))).await;
+    let mut peers = connected.into_iter().collect::<Result<Vec<Peer>, PeerError>>()?;
+    join_all(peers.iter_mut().map(|peer| peer.idle(MESH_PAUSE))).await;
+    Ok(peers)
 }
 
 impl fmt::Debug for Peer {

@@ -17,14 +17,14 @@ use std::{
 use clap::Parser;
 use serde::Serialize;
 use tokio::time::{MissedTickBehavior, interval, sleep};
-use weir_core::{ProofField, PubsubTopic, RateLimitProof};
+use weir_core::{ProofField, RateLimitProof};
 use weir_wire::decode_message;
 
 use crate::{
     course::{self, Outcome, Pace},
-    gossip::{Peer, Seen},
+    gossip::{Peer, PeerError, Seen, connect_all},
     load::{Counters, Fleet, NodeCost},
-    relay_rln::BenchError,
+    relay_rln::{BenchError, pass},
     signed::{SignError, Signer},
 };
 
@@ -108,36 +108,37 @@ async fn attack(arguments: &Arguments, attackers: u32) -> Result<Run, BenchError
     let mut signer = Signer::register(&fleet.registry())?;
     let topic = fleet.subscribe().await?;
     let addresses = fleet.addresses();
-    let mut entrance = Peer::connect(&[addresses[0]], topic).await?;
-    let mut exit = Peer::connect(&[addresses[1]], topic).await?;
+    let ends = [addresses[0], addresses[1]];
     sleep(REGISTRY_PAUSE).await;
 
     let pace = Pace::Rate(arguments.rate);
     let batch = signer.make(arguments.messages, arguments.size)?;
     let genuine = proof_of(batch.messages.first())?;
-    let honest_before = course::run(&mut entrance, &mut exit, &signer, &batch, pace).await;
+    let honest_before = pass(ends, topic, &signer, &batch, pace).await?;
 
     let batch = signer.make(arguments.messages, arguments.size)?;
+    // Attackers do not wait for the honest peer's messages to be in time.
     sleep(batch.due_in()).await;
     let signer = Arc::new(signer);
     let rate = arguments.attack_rate / f64::from(attackers.max(1));
-    let mut floods = Vec::new();
-    for number in 0..attackers {
-        let plan = Flood {
-            signer: Arc::clone(&signer),
-            genuine: genuine.clone(),
-            size: arguments.size,
-            rate,
-            // Far from the numbers of another attacker.
-            first: u64::from(number) << 32,
-            lasts: Duration::from_secs_f64(arguments.messages as f64 / arguments.rate.max(0.1)),
-        };
-        floods.push((connect(addresses[0], topic).await?, plan));
-    }
+    let mut addresses = ends.to_vec();
+    addresses.resize(ends.len() + attackers as usize, ends[0]);
+    let mut peers = connect_all(&addresses, topic).await?;
+    let attacking = peers.split_off(ends.len());
+    let plan = |number: usize| Flood {
+        signer: Arc::clone(&signer),
+        genuine: genuine.clone(),
+        size: arguments.size,
+        rate,
+        // Far from the numbers of another attacker.
+        first: (number as u64) << 32,
+        lasts: Duration::from_secs_f64(arguments.messages as f64 / arguments.rate.max(0.1)),
+    };
     let (before, counters) = (fleet.observe()?, fleet.counters().await?);
-    let floods: Vec<_> =
-        floods.into_iter().map(|(peer, plan)| tokio::spawn(plan.send_until_cut_off(peer))).collect();
-    let honest_during = course::run(&mut entrance, &mut exit, &signer, &batch, pace).await;
+    let flood = |(number, peer)| tokio::spawn(plan(number).send_until_cut_off(peer));
+    let floods: Vec<_> = attacking.into_iter().enumerate().map(flood).collect();
+    let [entrance, exit] = &mut peers[..] else { return Err(PeerError::NotConnected.into()) };
+    let honest_during = course::run(entrance, exit, &signer, &batch, pace).await;
     let mut attacks = Vec::new();
     for flood in floods {
         // A task that panicked has no report; the count then tells.
@@ -154,10 +155,6 @@ async fn attack(arguments: &Arguments, attackers: u32) -> Result<Run, BenchError
         honest_during,
         attacks,
     })
-}
-
-async fn connect(address: &str, topic: PubsubTopic) -> Result<Peer, BenchError> {
-    Ok(Peer::connect(&[address], topic).await?)
 }
 
 /// What one attacker does.

@@ -13,12 +13,13 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Parser, ValueEnum};
 use serde::Serialize;
 use tokio::time::sleep;
+use weir_core::PubsubTopic;
 
 use crate::{
     course::{self, Outcome, Pace},
-    gossip::{Peer, PeerError},
+    gossip::{PeerError, connect_all},
     load::{Counters, Fleet, LoadError, NodeCost},
-    signed::{SignError, Signer},
+    signed::{Batch, SignError, Signer},
 };
 
 /// Pass messages with proofs through three nodes and time them.
@@ -145,23 +146,22 @@ async fn run_nodes(arguments: &Arguments, batching: bool) -> Result<Run, BenchEr
     let mut signer = Signer::register(&fleet.registry())?;
     let topic = fleet.subscribe().await?;
     let addresses = fleet.addresses();
-    let mut entrance = Peer::connect(&[addresses[0]], topic).await?;
-    let mut exit = Peer::connect(&[addresses[nodes - 1]], topic).await?;
+    let ends = [addresses[0], addresses[nodes - 1]];
     sleep(REGISTRY_PAUSE).await;
 
     let batch = signer.make(arguments.unloaded, arguments.size)?;
     let proof_made_in_ms = batch.made_in.as_secs_f64() * 1e3;
     let pace = Pace::Rate(UNLOADED_RATE);
-    let unloaded = course::run(&mut entrance, &mut exit, &signer, &batch, pace).await;
+    let unloaded = pass(ends, topic, &signer, &batch, pace).await?;
 
     let batch = signer.make(arguments.samples, arguments.size)?;
     let pace = Pace::Rate(arguments.rate);
-    let at_rate = course::run(&mut entrance, &mut exit, &signer, &batch, pace).await;
+    let at_rate = pass(ends, topic, &signer, &batch, pace).await?;
 
     let batch = signer.make(arguments.messages, arguments.size)?;
     let (before, counters) = (fleet.observe()?, fleet.counters().await?);
     let pace = Pace::Window(arguments.window);
-    let saturated = course::run(&mut entrance, &mut exit, &signer, &batch, pace).await;
+    let saturated = pass(ends, topic, &signer, &batch, pace).await?;
     let node_costs = fleet.run_costs(&before, saturated.delivered as u64)?;
     let counters = fleet.counter_changes(&counters).await?;
     Ok(Run {
@@ -179,4 +179,18 @@ async fn run_nodes(arguments: &Arguments, batching: bool) -> Result<Run, BenchEr
         node_costs,
         counters,
     })
+}
+
+/// Sends `batch` in at the first of `ends` and waits for it at the last. With peers of their own, since
+/// those of the batch before were not attended to while this one was made.
+pub(crate) async fn pass(
+    ends: [&str; 2],
+    topic: PubsubTopic,
+    signer: &Signer,
+    batch: &Batch,
+    pace: Pace,
+) -> Result<Outcome, BenchError> {
+    let mut peers = connect_all(&ends, topic).await?;
+    let [entrance, exit] = &mut peers[..] else { return Err(PeerError::NotConnected.into()) };
+    Ok(course::run(entrance, exit, signer, batch, pace).await)
 }
