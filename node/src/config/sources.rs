@@ -18,6 +18,10 @@ use clap::{
 
 use super::{ConfigError, Origin, RawConfig, Setting, layers::environment_name};
 
+/// Variables that are no options of the node but mean something elsewhere: `WEIR_NO_SIMD` to the choice
+/// of arithmetic in `weir-groth16`.
+const READ_ELSEWHERE: [&str; 1] = ["WEIR_NO_SIMD"];
+
 /// The settings in `WEIR_*` variables, and the names of those that are no setting.
 ///
 /// An empty variable counts as unset, as shells and container tools write it.
@@ -37,6 +41,7 @@ pub(super) fn from_environment(
                 let setting = Setting::new(option.clone(), Origin::Environment);
                 pairs.push((setting, option.clone(), value.clone()));
             }
+            None if READ_ELSEWHERE.contains(&name) => {}
             None => unknown.push(name.to_owned()),
         }
     }
@@ -146,6 +151,7 @@ mod tests {
             ("WEIR_LOCAL_STORAGE_PATH", "/var/lib/weir"),
             ("WEIR_NODEKEY", ""),
             ("WEIR_SERVICE_HOST", "10.0.0.1"),
+            ("WEIR_NO_SIMD", "1"),
             ("PATH", "/bin"),
         ])
         .expect("valid");
