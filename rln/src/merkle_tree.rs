@@ -132,7 +132,7 @@ impl MerklePath {
     }
 
     /// As the circuit takes it: the index as bits, lowest first.
-    pub(crate) fn branch(&self) -> MerkleBranch {
+    pub fn branch(&self) -> MerkleBranch {
         let is_right = array::from_fn(|height| self.index.get() >> height & 1 == 1);
         MerkleBranch { siblings: self.siblings, is_right }
     }
