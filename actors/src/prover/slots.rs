@@ -8,9 +8,13 @@ use std::{
     time::Duration,
 };
 
+use weir_protocols::relay::ProofRefusal;
 use weir_rln::TableOrigin;
 
-use super::{Office, desk::Order};
+use super::{
+    Office,
+    desk::{Desk, Order},
+};
 
 /// How often the desk is looked at when nothing is done there: often enough that slots follow a change
 /// of the tree or the epoch before the next message, at the cost of a few microseconds.
@@ -67,22 +71,28 @@ fn next_order(office: &Office) -> Option<Order> {
         if desk.is_closed() {
             return None;
         }
-        if office.waiting.load(Ordering::SeqCst) == 0 {
-            match desk.next_order(&office.prover, office.clock.now()) {
-                Ok(Some(order)) => return Some(order),
-                Ok(None) => {}
-                Err(refusal) => {
-                    tracing::debug!(?refusal, "no message id for a slot");
-                    drop(desk);
-                    if !rest(office, RETRY_AFTER) {
-                        return None;
-                    }
-                    continue;
+        match order_in_idle_time(office, &mut desk) {
+            Ok(Some(order)) => return Some(order),
+            Ok(None) => {}
+            Err(refusal) => {
+                tracing::debug!(?refusal, "no message id for a slot");
+                drop(desk);
+                if !rest(office, RETRY_AFTER) {
+                    return None;
                 }
+                continue;
             }
         }
         drop(office.changed.wait_timeout(desk, LOOK_AGAIN).unwrap_or_else(PoisonError::into_inner));
     }
+}
+
+/// The slot to make now: none while somebody waits for a proof.
+pub(super) fn order_in_idle_time(office: &Office, desk: &mut Desk) -> Result<Option<Order>, ProofRefusal> {
+    if office.waiting.load(Ordering::SeqCst) > 0 {
+        return Ok(None);
+    }
+    desk.next_order(&office.prover, office.clock.now())
 }
 
 /// Waits for so long. False when the office is closed meanwhile.

@@ -3,6 +3,7 @@
 use std::sync::{
     Arc,
     atomic::{AtomicI64, Ordering},
+    mpsc,
 };
 
 use prometheus_client::registry::Registry;
@@ -66,17 +67,7 @@ impl Rig {
     async fn prove(&mut self) -> Result<RateLimitProof, ProofRefusal> {
         let ticket = Ticket(self.next_ticket);
         self.next_ticket += 1;
-        let job = Prove {
-            ticket,
-            epoch: epoch_length().of(NOON),
-            signal: weir_rln::signal_hash(
-                &[0],
-                &weir_core::ContentTopic::new("/weir/1/test/proto").expect("well formed"),
-                NOON,
-            ),
-            not_after: NOON,
-        };
-        self.prover.tell(job).expect("taken");
+        self.prover.tell(job(ticket)).expect("taken");
         let Proved { ticket: answered, result } = self.outcomes.next().await;
         assert_eq!(answered, ticket);
         result
@@ -85,6 +76,16 @@ impl Rig {
     fn granted(&self) -> u32 {
         let commitment = test_utils::Member::new(1, LIMIT).identity.commitment().to_bytes();
         self.store.used(&commitment, epoch_length().of(NOON).number()).expect("readable")
+    }
+}
+
+fn job(ticket: Ticket) -> Prove {
+    let topic = weir_core::ContentTopic::new("/weir/1/test/proto").expect("well formed");
+    Prove {
+        ticket,
+        epoch: epoch_length().of(NOON),
+        signal: weir_rln::signal_hash(&[0], &topic, NOON),
+        not_after: NOON,
     }
 }
 
@@ -222,6 +223,28 @@ fn the_id_of_a_slot_that_could_not_be_made_is_used_by_the_next_message() {
         assert!(matches!(desk.material_for(epoch, &prover, NOON), Ok(Material::Id { .. })));
     }
     assert!(desk.material_for(epoch, &prover, NOON).is_err());
+}
+
+#[actix::test]
+async fn no_slot_is_begun_while_a_publish_waits_for_its_proof() {
+    let Parts { member, used: _used, standing: _standing, .. } = parts();
+    let office = Office::open(member, &Metrics::register(&mut Registry::default()).proofs);
+    let in_idle_time = |office: &Office| slots::order_in_idle_time(office, &mut office.desk());
+    // The publish is not answered before the test says so.
+    let (reached, told) = mpsc::channel();
+    let (answer, answered) = mpsc::channel::<()>();
+    let answered = Mutex::new(answered);
+    let outcomes = Port::from_fn(move |_: Proved| {
+        reached.send(()).expect("the test listens");
+        let _ = answered.lock().expect("one thread").recv();
+        Ok(())
+    });
+    let prover = Arc::clone(&office).serve(outcomes).expect("threads");
+    prover.tell(job(Ticket(0))).expect("taken");
+    told.recv().expect("it is proven");
+    assert!(matches!(in_idle_time(&office), Ok(None)));
+    drop(answer);
+    until(async || in_idle_time(&office).unwrap_or(None)).await;
 }
 
 #[actix::test]
