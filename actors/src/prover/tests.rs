@@ -234,6 +234,7 @@ async fn no_slot_is_begun_while_a_publish_waits_for_its_proof() {
     let (reached, told) = mpsc::channel();
     let (answer, answered) = mpsc::channel::<()>();
     let answered = Mutex::new(answered);
+    #[expect(clippy::result_large_err, reason = "a port gives back what it did not take")]
     let outcomes = Port::from_fn(move |_: Proved| {
         reached.send(()).expect("the test listens");
         let _ = answered.lock().expect("one thread").recv();
