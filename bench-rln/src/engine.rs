@@ -5,7 +5,7 @@ use std::{error::Error, fmt, path::PathBuf, time::Duration};
 use ark_serialize::CanonicalSerialize;
 use weir_circuits::Fr;
 use weir_core::RateLimitProof;
-use weir_rln::{ClaimError, Epoch, ExternalNullifier, ProveError, RlnIdentifier, VerifyingKeyError};
+use weir_rln::{ClaimError, Epoch, ExternalNullifier, ProveError, RlnIdentifier, Threads, VerifyingKeyError};
 
 use crate::{Workload, workload::field};
 
@@ -35,6 +35,8 @@ pub struct Contestant {
 pub struct StartSettings {
     /// Where an engine that has tables may keep them. Without a file it builds them anew.
     pub table_cache: Option<PathBuf>,
+    /// What weir makes a proof with. The `rln` crates ask rayon.
+    pub threads: Threads,
 }
 
 /// One engine, started.

@@ -11,6 +11,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
+use weir_rln::Threads;
 
 use crate::{
     CompareError, Contestant, EngineError, Message, Outcome, Proven, StartSettings, Task, Workload,
@@ -42,7 +43,8 @@ pub struct Footprint {
     pub rss_peak_kib: u64,
 }
 
-/// Measures `contestant` in this process, which should not have done anything else yet.
+/// Measures `contestant` in this process, which should not have done anything else yet. It has all the
+/// threads that it wants, as in a node.
 pub fn footprint(contestant: &Contestant, table_cache: Option<&Path>) -> Result<Footprint, CompareError> {
     let in_engine = |source| CompareError::Engine { engine: contestant.name, source };
     let mut workload = Workload::new().map_err(CompareError::Workload)?;
@@ -50,7 +52,8 @@ pub fn footprint(contestant: &Contestant, table_cache: Option<&Path>) -> Result<
     let rss_before_kib = status("VmRSS:");
 
     let started = Instant::now();
-    let settings = StartSettings { table_cache: table_cache.map(Path::to_owned) };
+    let settings =
+        StartSettings { table_cache: table_cache.map(Path::to_owned), threads: Threads::available() };
     let mut engine = (contestant.start)(&settings).map_err(in_engine)?;
     let proof = match engine.prepare(Task::ProveFull, &workload, message).map_err(in_engine)? {
         Some(work) => (work.work)().map_err(in_engine)?,

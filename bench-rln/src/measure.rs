@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use rayon::ThreadPoolBuilder;
+use weir_rln::Threads;
 
 use crate::{
     Contestant, Engine, EngineError, Machine, Message, Outcome, Proven, Report, StartSettings, Task, Timed,
@@ -18,7 +19,8 @@ use crate::{
 pub struct Settings {
     /// Rounds that count; one more comes before them.
     pub iterations: u32,
-    /// Threads of rayon, which the `rln` crates use; weir's engine works on the thread that calls it.
+    /// Threads of rayon, which the `rln` crates use. Of weir, a proof takes two threads at most and
+    /// everything else the one that calls it.
     pub threads: usize,
     /// Sizes of batches.
     pub batches: Vec<u32>,
@@ -58,10 +60,12 @@ pub enum CompareError {
 pub fn compare(contestants: &[Contestant], settings: &Settings) -> Result<Report, CompareError> {
     // Everything happens inside of one pool, so that no library starts another one.
     let pool = ThreadPoolBuilder::new().num_threads(settings.threads).build()?;
+    let threads = if settings.threads > 1 { Threads::Two } else { Threads::One };
+    let start = StartSettings { threads, ..StartSettings::default() };
     pool.install(|| {
         let mut rivals = Vec::new();
         for contestant in contestants {
-            let engine = (contestant.start)(&StartSettings::default()).map_err(in_engine(contestant.name))?;
+            let engine = (contestant.start)(&start).map_err(in_engine(contestant.name))?;
             rivals.push(Rival { contestant: *contestant, engine, samples: BTreeMap::new() });
         }
         let mut judge = Judge::new()?;

@@ -13,7 +13,7 @@ use std::{
 
 use strum::{IntoStaticStr, VariantArray};
 use weir_circuits::RLN_V2_DEPTH_20;
-pub use weir_groth16::lanes::BackendKind;
+pub use weir_groth16::{lanes::BackendKind, prover::Threads};
 
 /// How proofs are made. The default needs no disk.
 #[derive(Debug, Clone, Default)]
@@ -23,15 +23,18 @@ pub struct EngineSettings {
     pub table_cache: Option<PathBuf>,
     /// The arithmetic to use; the fastest that this processor has, unless it is told.
     pub backend: Option<BackendKind>,
+    /// How many threads make one proof.
+    pub threads: Threads,
 }
 
 impl EngineSettings {
-    /// Keeps the tables in `folder`, in a file named after the key and the arithmetic that they are for:
+    /// What a node does: a publish that waits for its proof gets two threads where there are two, and
+    /// the tables are kept in `folder`, in a file named after the key and the arithmetic that they are for:
     /// `rln-tables-4736d28b-portable.bin`. It holds nothing secret and may be deleted at any time.
     pub fn cached_in(folder: &Path) -> Self {
         let (key, _) = RLN_V2_DEPTH_20.arkzkey.split_at(8);
         let file = format!("rln-tables-{key}-{}.bin", BackendKind::detect());
-        Self { table_cache: Some(folder.join(file)), backend: None }
+        Self { table_cache: Some(folder.join(file)), backend: None, threads: Threads::available() }
     }
 }
 

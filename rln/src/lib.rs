@@ -42,7 +42,7 @@ mod validator;
 mod verifier;
 
 pub use claim::{ClaimError, ProofClaim, ProofField};
-pub use engine::{BackendKind, EngineHealth, EngineSettings, FastPath, TableOrigin};
+pub use engine::{BackendKind, EngineHealth, EngineSettings, FastPath, TableOrigin, Threads};
 pub use epoch::{Epoch, EpochLength, NotAnEpoch, ZeroEpochLength};
 pub use evidence::{Evidence, EvidenceError};
 pub use external_nullifier::{ExternalNullifier, RlnIdentifier};

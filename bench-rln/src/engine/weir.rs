@@ -29,7 +29,11 @@ struct Weir {
 /// Loads keys and tables.
 pub(super) fn start(settings: &StartSettings) -> Result<Box<dyn Engine>, EngineError> {
     let (verifier, verifier_loaded) = timed(Verifier::load);
-    let settings = EngineSettings { table_cache: settings.table_cache.clone(), ..EngineSettings::default() };
+    let settings = EngineSettings {
+        table_cache: settings.table_cache.clone(),
+        threads: settings.threads,
+        ..EngineSettings::default()
+    };
     let (prover, key_loaded) = timed(|| Prover::load(&settings));
     let prover = prover?;
     let (origin, prepared) = timed(|| prover.prepare_tables());

@@ -14,12 +14,13 @@ pub enum Threads {
 }
 
 impl Threads {
+    /// Two where this machine has them.
+    pub fn available() -> Self {
+        if thread::available_parallelism().is_ok_and(|count| count.get() > 1) { Self::Two } else { Self::One }
+    }
+
     /// Does both, one after the other or at the same time. A panic of either is the caller's.
-    pub(super) fn both<A, B: Send>(
-        self,
-        first: impl FnOnce() -> A,
-        second: impl FnOnce() -> B + Send,
-    ) -> (A, B) {
+    pub fn both<A, B: Send>(self, first: impl FnOnce() -> A, second: impl FnOnce() -> B + Send) -> (A, B) {
         match self {
             Self::One => (first(), second()),
             Self::Two => thread::scope(|scope| {

@@ -26,7 +26,7 @@ mod error;
 mod tests;
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -97,7 +97,7 @@ pub fn read(path: &Path, identity: &CacheIdentity) -> Result<Vec<Vec<Row>>, Cach
     }
 
     let file = File::open(path).map_err(CacheMiss::from_io)?;
-    let mut file = Hashed::new(BufReader::with_capacity(BUFFER_BYTES, file));
+    let mut file = Hashed::new(file);
     let mut found = vec![0; header.len()];
     file.read_exact(&mut found).map_err(CacheMiss::from_io)?;
     identity.compare_header(&found)?;
@@ -170,10 +170,12 @@ fn directory(path: &Path) -> &Path {
 
 fn read_rows(file: &mut impl Read, count: usize) -> io::Result<Vec<Row>> {
     let mut rows = rows_with_capacity(count);
-    let mut bytes = [0; ROW_BYTES];
-    for _ in 0..count {
-        file.read_exact(&mut bytes)?;
-        rows.push(row_from_bytes(&bytes));
+    let mut buffer = vec![0; BUFFER_BYTES];
+    while rows.len() < count {
+        let wanted = (count - rows.len()).min(BUFFER_BYTES / ROW_BYTES);
+        let bytes = &mut buffer[..wanted * ROW_BYTES];
+        file.read_exact(bytes)?;
+        rows.extend(bytes.as_chunks().0.iter().map(row_from_bytes));
     }
     Ok(rows)
 }

@@ -55,15 +55,17 @@ impl Fast {
         let kind = settings.backend.unwrap_or_else(BackendKind::detect);
         let key = ProvingKey::from_arkzkey(&zerokit::key_file(), Trust::Pinned(key_sha256()))?;
         let key = Arc::new(key);
-        let verifier = Verifier::new(key.verifying_key(), kind);
-        let (tables, origin) = match &settings.table_cache {
+        let tables = || match &settings.table_cache {
             Some(path) => {
-                let (tables, origin) = Tables::read_or_build(key, kind, path);
+                let (tables, origin) = Tables::read_or_build(Arc::clone(&key), kind, path);
                 (tables, origin.into())
             }
-            None => (Tables::build(key, kind), TableOrigin::Built),
+            None => (Tables::build(Arc::clone(&key), kind), TableOrigin::Built),
         };
-        Ok((Self { prover: Prover::new(tables), verifier, signal: OnceLock::new() }, origin))
+        let verifier = || Verifier::new(key.verifying_key(), kind);
+        let ((tables, origin), verifier) = settings.threads.both(tables, verifier);
+        let prover = Prover::new(tables).with_threads(settings.threads);
+        Ok((Self { prover, verifier, signal: OnceLock::new() }, origin))
     }
 
     /// Proves `statement`, which `wires` state.
