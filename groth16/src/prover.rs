@@ -75,7 +75,7 @@ impl Prover {
         Self { tables, quotient, threads: Threads::One }
     }
 
-    /// Spreads each proof over `threads`.
+    /// Spreads each proof over `threads`. Slots are made by the caller's thread alone: nobody waits for them.
     pub fn with_threads(self, threads: Threads) -> Self {
         Self { threads, ..self }
     }
@@ -99,14 +99,14 @@ impl Prover {
     /// When `witness` is not one of this circuit's shape.
     pub fn prove(&self, witness: &[Fr], randomizers: &Randomizers) -> Result<Proof, ProveError> {
         self.check_witness(witness)?;
-        let (sums, _quotient) = self.full_sums(witness, &randomizers.r);
+        let (sums, _quotient) = self.full_sums(self.threads, witness, &randomizers.r);
         Ok(sums.blind(self.key(), randomizers).to_proof())
     }
 
     /// The sums over all wires, and the quotient's scalars that went into them.
-    fn full_sums(&self, witness: &[Fr], r: &Fr) -> (Sums, Scratch<Fr>) {
+    fn full_sums(&self, threads: Threads, witness: &[Fr], r: &Fr) -> (Sums, Scratch<Fr>) {
         let key = self.key();
-        let ((quotient, c), (a, b_g2)) = self.threads.both(
+        let ((quotient, c), (a, b_g2)) = threads.both(
             || {
                 let quotient = self.quotient.scalars(key, witness);
                 let c = self.tables.c(&quotient, witness, r);

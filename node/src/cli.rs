@@ -212,7 +212,7 @@ pub struct BenchRlnArgs {
     /// Times each operation is measured
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000), value_name = "NUMBER")]
     pub iterations: u32,
-    /// Threads that an engine may use
+    /// Threads that an engine may use; one of weir's proofs takes two at most
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024), value_name = "NUMBER")]
     pub threads: u16,
     /// Sizes of the batches that are verified

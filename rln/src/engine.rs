@@ -23,7 +23,7 @@ pub struct EngineSettings {
     pub table_cache: Option<PathBuf>,
     /// The arithmetic to use; the fastest that this processor has, unless it is told.
     pub backend: Option<BackendKind>,
-    /// How many threads make one proof.
+    /// How many threads make one proof, and read the keys and tables. A slot takes one: nobody waits for it.
     pub threads: Threads,
 }
 

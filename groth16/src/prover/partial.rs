@@ -5,7 +5,7 @@ use std::fmt;
 use ark_bn254::{Fr, G1Projective, G2Projective};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use super::{Proof, ProveError, Prover, Randomizers, Sums, WireSet};
+use super::{Proof, ProveError, Prover, Randomizers, Sums, Threads, WireSet};
 use crate::scratch::Scratch;
 
 /// The sums over those wires that do not vary, for one witness and its varying wires.
@@ -70,14 +70,20 @@ impl Prover {
         randomizers: &Randomizers,
     ) -> Result<Proof, ProveError> {
         self.check_partial(partial, witness)?;
-        let (sums, _quotient) = self.partial_sums(partial, witness, &randomizers.r);
+        let (sums, _quotient) = self.partial_sums(self.threads, partial, witness, &randomizers.r);
         Ok(sums.blind(self.key(), randomizers).to_proof())
     }
 
     /// The sums of `partial` with those over what varies, and the quotient's scalars that went into them.
-    pub(super) fn partial_sums(&self, partial: &Partial, witness: &[Fr], r: &Fr) -> (Sums, Scratch<Fr>) {
+    pub(super) fn partial_sums(
+        &self,
+        threads: Threads,
+        partial: &Partial,
+        witness: &[Fr],
+        r: &Fr,
+    ) -> (Sums, Scratch<Fr>) {
         let varying = &partial.varying;
-        let ((quotient, c), (a, b_g2)) = self.threads.both(
+        let ((quotient, c), (a, b_g2)) = threads.both(
             || {
                 let quotient = self.quotient.scalars(self.key(), witness);
                 let c = self.tables.c_of(&quotient, witness, varying, r);

@@ -20,7 +20,7 @@ use ark_bn254::{Fr, G1Projective, G2Projective};
 use ark_ff::{AdditiveGroup, Field, Zero};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use super::{Blinded, Partial, Proof, ProveError, Prover, Randomizers, WireSet};
+use super::{Blinded, Partial, Proof, ProveError, Prover, Randomizers, Threads, WireSet};
 use crate::msm::{PointTable, TableGroup};
 use crate::scratch::Scratch;
 use crate::verifier::{Rejection, Verifier};
@@ -141,9 +141,9 @@ impl Prover {
         let (sums, mut quotient) = match partial {
             Some(partial) => {
                 self.check_partial(partial, base)?;
-                self.partial_sums(partial, base, r)
+                self.partial_sums(Threads::One, partial, base, r)
             }
-            None => self.full_sums(base, r),
+            None => self.full_sums(Threads::One, base, r),
         };
         let at_zero = sums.blind(key, randomizers);
 

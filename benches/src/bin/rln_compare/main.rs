@@ -26,7 +26,7 @@ struct Arguments {
     /// Times each operation is measured
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000), value_name = "NUMBER")]
     iterations: u32,
-    /// Threads that an engine may use
+    /// Threads that an engine may use; one of weir's proofs takes two at most
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024), value_name = "NUMBER")]
     threads: u16,
     /// Sizes of the batches that are verified
