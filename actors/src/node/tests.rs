@@ -20,6 +20,10 @@ use crate::{
 
 const PATIENCE: Duration = Duration::from_secs(4);
 
+/// An epoch that ends at 2027-01-15 08:00 UTC and every 1157 days after, so that no test sees its quota
+/// come back.
+const ENDLESS_EPOCH_SECS: u64 = 100_000_000;
+
 fn unlimited(folder: &Path, key: u8, static_nodes: Vec<PeerAddress>) -> Settings {
     Settings {
         network: weir_net::Config {
@@ -46,7 +50,7 @@ fn rate_limited(folder: &Path, key: u8, static_nodes: Vec<PeerAddress>) -> Setti
     ledger.register(identity.commitment(), limit).expect("registers");
     let quota = QuotaStore::open(folder.join(format!("quota-{key}"))).expect("opens");
     let mut settings = unlimited(folder, key, static_nodes);
-    settings.relay.rln = Some(ValidatorConfig::new(EpochLength::new(600).expect("not zero")));
+    settings.relay.rln = Some(ValidatorConfig::new(EpochLength::new(ENDLESS_EPOCH_SECS).expect("not zero")));
     settings.relay.has_membership = true;
     settings.rln = Some(RlnSettings {
         open_ledger: Arc::new(move || Ok(Box::new(RegistryFile::open(&registry)?) as Box<dyn Ledger>)),
