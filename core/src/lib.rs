@@ -14,6 +14,7 @@ mod message;
 mod peer;
 mod pubsub_topic;
 mod rate_limit_proof;
+pub mod store;
 mod time;
 
 pub use autosharding::{Autosharding, AutoshardingError};

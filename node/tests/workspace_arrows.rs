@@ -14,7 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("groth16", &[]),
     ("wire", &["core"]),
     ("rln", &["core", "circuits", "groth16"]),
-    ("storage", &["core"]),
+    ("storage", &["core", "wire"]),
     ("membership", &["core", "rln"]),
     ("protocols", &["core", "rln"]),
     ("net", &["core", "wire"]),
@@ -62,7 +62,14 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// Foreign crates that one crate of ours keeps to itself.
-const KEPT: &[(&str, &str)] = &[("actix", "actors"), ("axum", "api"), ("libp2p", "net"), ("redb", "storage")];
+const KEPT: &[(&str, &str)] = &[
+    ("actix", "actors"),
+    ("axum", "api"),
+    ("libp2p", "net"),
+    ("redb", "storage"),
+    ("tokio-postgres", "storage"),
+    ("rusqlite", "storage"),
+];
 
 fn metadata() -> Metadata {
     MetadataCommand::new()

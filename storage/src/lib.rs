@@ -34,6 +34,7 @@
 //!   file ──┴── rehearsal     create, lock, permissions  |  writes that go nowhere
 //! ```
 
+pub mod archive;
 mod engine;
 mod error;
 #[cfg(any(test, feature = "test-utils"))]

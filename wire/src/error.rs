@@ -1,6 +1,6 @@
 //! Why bytes are not a value.
 
-use weir_core::{ContentTopicError, MetaTooLong};
+use weir_core::{ContentTopicError, MetaTooLong, PubsubTopicError};
 
 use crate::metadata::MetadataTooLong;
 
@@ -43,6 +43,12 @@ pub enum DecodeError {
     /// The content topic is not UTF-8.
     #[error("the content topic is not UTF-8")]
     ContentTopicNotUtf8,
+    /// A field that is text is not UTF-8.
+    #[error("field `{0}` is not UTF-8")]
+    NotUtf8(&'static str),
+    /// A pubsub topic that is no shard.
+    #[error(transparent)]
+    PubsubTopic(#[from] PubsubTopicError),
     /// The content topic is text, but not a content topic.
     #[error(transparent)]
     ContentTopic(#[from] ContentTopicError),

@@ -20,9 +20,14 @@ mod metadata;
 mod protobuf;
 pub mod protocol_id;
 mod rate_limit_proof;
+mod store;
 mod varint;
 
 pub use error::DecodeError;
 pub use message::{decode_message, encode_message, encoded_len};
 pub use metadata::{METADATA_MAX_FRAME, Metadata, MetadataTooLong};
 pub use rate_limit_proof::{decode_rate_limit_proof, encode_rate_limit_proof};
+pub use store::{
+    Asked, MalformedQuery, STORE_REQUEST_MAX_FRAME, STORE_RESPONSE_MAX_FRAME, StoreRequest, StoreResponse,
+    encode_store_request,
+};

@@ -1,0 +1,159 @@
+//! Where an archive is, and how it is opened.
+
+use std::{fmt, path::PathBuf, str::FromStr, sync::Arc};
+
+use zeroize::Zeroizing;
+
+use super::{Archive, postgres, segments};
+use crate::OpenError;
+
+/// Where an archive is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Location {
+    /// In files of this folder.
+    Folder(PathBuf),
+    /// In a database of a PostgreSQL server; several nodes may share it.
+    Postgres(PostgresUrl),
+}
+
+/// The URL of a PostgreSQL database. Shown without its password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PostgresUrl(Zeroizing<String>);
+
+/// How an archive is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// Connections to PostgreSQL, at most; at least 2.
+    pub connections: usize,
+    /// The smallest size of the archive that retention asks for, in bytes. Files are kept small enough
+    /// that dropping the oldest one gives back no more than a small part of it.
+    pub size_cap: Option<u64>,
+}
+
+/// Why a text is not the place of an archive.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LocationError {
+    /// A URL of something else.
+    #[error("expected postgres://user:password@host:port/database, not a URL that starts with {0}:")]
+    Scheme(String),
+    /// Not a URL.
+    #[error("expected postgres://user:password@host:port/database")]
+    NoUrl,
+}
+
+/// Why an archive cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenArchiveError {
+    /// A file of its folder cannot be used.
+    #[error(transparent)]
+    File(#[from] OpenError),
+    /// PostgreSQL answered and will not answer otherwise later: a wrong password, no such database.
+    #[error("PostgreSQL refused {url}: {reason}")]
+    Refused {
+        /// The URL without its password.
+        url: String,
+        /// What the server said.
+        reason: String,
+    },
+    /// The URL has a part that is not understood or not served.
+    #[error("{url}: {reason}")]
+    Url {
+        /// The URL without its password.
+        url: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A thread or socket could not be made.
+    #[error("the archive could not be started: {0}")]
+    Start(#[from] std::io::Error),
+}
+
+/// Opens the archive at `location`, or makes it.
+///
+/// A PostgreSQL server that cannot be reached is not an error: the archive answers
+/// [`super::ArchiveError::Unavailable`] until it can.
+pub fn open(location: &Location, options: Options) -> Result<Arc<dyn Archive>, OpenArchiveError> {
+    match location {
+        Location::Folder(folder) => segments::open(folder, options),
+        Location::Postgres(url) => postgres::open(url, options),
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { connections: 50, size_cap: None }
+    }
+}
+
+impl PostgresUrl {
+    /// With its password, for the client alone.
+    pub(super) fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for PostgresUrl {
+    type Err = LocationError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once("://") {
+            Some(("postgres" | "postgresql", rest)) if !rest.is_empty() => {
+                Ok(Self(Zeroizing::new(text.to_owned())))
+            }
+            Some((scheme, _)) => Err(LocationError::Scheme(scheme.to_owned())),
+            None => Err(LocationError::NoUrl),
+        }
+    }
+}
+
+impl fmt::Display for PostgresUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let url = self.0.as_str();
+        // Parameters may hold a password too.
+        let url = url.split_once('?').map_or(url, |(url, _)| url);
+        match (url.split_once("://"), url.rsplit_once('@')) {
+            (Some((scheme, _)), Some((before, place))) => {
+                let user = before.trim_start_matches(scheme).trim_start_matches("://");
+                let user = user.split_once(':').map_or(user, |(user, _)| user);
+                write!(f, "{scheme}://{user}@{place}")
+            }
+            _ => f.write_str(url),
+        }
+    }
+}
+
+impl fmt::Debug for PostgresUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_shown_without_its_password() {
+        for (url, shown) in [
+            ("postgres://waku:se:cr@et@host:5432/waku", "postgres://waku@host:5432/waku"),
+            ("postgresql://waku@host/waku?password=secret", "postgresql://waku@host/waku"),
+            ("postgres://host/waku", "postgres://host/waku"),
+            ("postgres:///waku?host=/run/postgresql", "postgres:///waku"),
+        ] {
+            let parsed: PostgresUrl = url.parse().expect("a URL");
+            assert_eq!(format!("{parsed} {parsed:?}"), format!("{shown} {shown}"));
+            assert_eq!(parsed.reveal(), url);
+        }
+    }
+
+    #[test]
+    fn other_databases_are_named() {
+        for (text, error) in [
+            ("sqlite://store.sqlite3", LocationError::Scheme("sqlite".to_owned())),
+            ("postgres://", LocationError::Scheme("postgres".to_owned())),
+            ("store.sqlite3", LocationError::NoUrl),
+        ] {
+            assert_eq!(text.parse::<PostgresUrl>(), Err(error), "{text}");
+        }
+    }
+}
