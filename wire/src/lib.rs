@@ -13,6 +13,7 @@
 //!
 //! Specs: 14/WAKU2-MESSAGE, 17/WAKU2-RLN-RELAY, 66/WAKU2-METADATA.
 
+mod archive_record;
 mod error;
 pub mod framing;
 mod message;
@@ -23,6 +24,9 @@ mod rate_limit_proof;
 mod store;
 mod varint;
 
+pub use archive_record::{
+    ARCHIVE_RECORD_MAX_FRAME, ArchiveRecordError, decode_archive_record, encode_archive_record,
+};
 pub use error::DecodeError;
 pub use message::{decode_message, encode_message, encoded_len};
 pub use metadata::{METADATA_MAX_FRAME, Metadata, MetadataTooLong};

@@ -215,7 +215,8 @@ impl StoreResponse {
     }
 }
 
-fn encode_row(row: &Row) -> Bytes {
+/// Encodes a `WakuMessageKeyValue`.
+pub(crate) fn encode_row(row: &Row) -> Bytes {
     let data = row.data.as_ref().map(|(topic, message)| (encode_message(message), topic.to_string()));
     let mut fields = vec![Field::Bytes(MESSAGE_HASH, row.hash.as_bytes())];
     if let Some((message, topic)) = &data {
@@ -224,7 +225,8 @@ fn encode_row(row: &Row) -> Bytes {
     protobuf::encode(&fields)
 }
 
-fn decode_row(bytes: &Bytes) -> Result<Row, DecodeError> {
+/// Decodes a `WakuMessageKeyValue`; the payload shares the buffer.
+pub(crate) fn decode_row(bytes: &Bytes) -> Result<Row, DecodeError> {
     let (mut found, mut message, mut topic) = (None, None, None);
     for field in Fields::new(bytes) {
         match field? {
