@@ -23,6 +23,7 @@ use weir_core::{
 };
 
 mod location;
+pub mod nwaku;
 pub mod oracle;
 mod postgres;
 mod retention;
