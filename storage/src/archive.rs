@@ -2,7 +2,7 @@
 //!
 //! [`Archive`] is the port that the node speaks. What is behind it is a choice of the operator: files of our
 //! own or a PostgreSQL server. Both
-//! pass the same suite, which compares them with a plain list ([`oracle`]).
+//! pass the same suite (`conformance`), which compares them with a plain list ([`oracle`]).
 //!
 //! Calls block; call them from threads that may. Any number of queries may run beside one another and
 //! beside one insert.
@@ -22,6 +22,8 @@ use weir_core::{
     store::{Page, Query, StoredMessage},
 };
 
+#[cfg(any(test, feature = "test-utils"))]
+pub mod conformance;
 mod location;
 pub mod nwaku;
 pub mod oracle;
@@ -44,8 +46,10 @@ pub const MAX_HASHES: usize = 100;
 
 /// Keeps messages and finds them again.
 pub trait Archive: fmt::Debug + Send + Sync {
-    /// Keeps `messages`, in any order and at most [`MAX_BATCH`] of them. All are there when it returns, or
-    /// none of them.
+    /// Keeps `messages`, in any order and at most [`MAX_BATCH`] of them; who inserts vouches for their hashes.
+    /// All are there when it returns. After an error some of them may be, so the same batch is inserted again
+    /// or given up. Of a message that is there already, the first version stays: its hash does not cover the
+    /// proof.
     fn insert(&self, messages: &[StoredMessage]) -> Result<Inserted, ArchiveError>;
 
     /// Answers `query`. Gives up with [`ArchiveError::Cancelled`] soon after `wanted` has become false, which is
@@ -56,9 +60,14 @@ pub trait Archive: fmt::Debug + Send + Sync {
     fn summary(&self) -> Result<Summary, ArchiveError>;
 
     /// Does one small step of `trim` and tells whether there is more to do. Queries and inserts go on.
+    ///
+    /// Messages go from the oldest on, and what is gone is never answered again, unless it is inserted again.
+    /// When there is no more to do, [`Trim::OlderThan`] and [`Trim::ToCount`] have been obeyed to the message.
+    /// [`Trim::ToBytes`] drops whole files or partitions and leaves the newest of them, whatever it takes.
     fn trim(&self, trim: Trim) -> Result<Trimmed, ArchiveError>;
 
-    /// Every message from `start` on, in order, a part at a time; `after` is where the last part ended.
+    /// Every message in order, a part at a time; `after` is where the last part ended. The part after the last
+    /// message is empty.
     fn read_on(&self, after: Option<Place>) -> Result<Vec<StoredMessage>, ArchiveError>;
 
     /// Checks that indexes and messages agree, and that messages have the hashes they are kept under.

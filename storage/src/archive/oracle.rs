@@ -1,7 +1,7 @@
 //! An archive that is a list: what every other one is compared with, and what tests use.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, btree_map::Entry},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -30,9 +30,12 @@ impl Archive for Oracle {
         let mut list = self.list();
         let mut inserted = Inserted::default();
         for message in messages {
-            match list.insert(message.place(), message.clone()) {
-                None => inserted.new += 1,
-                Some(_) => inserted.known += 1,
+            match list.entry(message.place()) {
+                Entry::Vacant(place) => {
+                    place.insert(message.clone());
+                    inserted.new += 1;
+                }
+                Entry::Occupied(_) => inserted.known += 1,
             }
         }
         Ok(inserted)
