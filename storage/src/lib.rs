@@ -40,6 +40,8 @@ mod error;
 #[cfg(any(test, feature = "test-utils"))]
 pub mod faulty_disk;
 mod file;
+#[cfg(any(test, feature = "test-utils"))]
+pub mod postgres_server;
 mod quota;
 mod rehearsal;
 mod schema;

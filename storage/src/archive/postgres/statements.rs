@@ -1,0 +1,98 @@
+//! The statements of queries. There is one text for every shape of a query, so each is prepared once a
+//! connection.
+//!
+//! Each shape is bound to one index, whatever the server believes about its data: rows are compared and
+//! ordered by all columns of that index, and only the index gives that order without sorting. Writing
+//! `topic = ..` instead would let the server read by time and throw away what has other topics, which is
+//! quick until a topic is rare.
+//!
+//! The bounds of time are there twice. The plain ones leave out partitions; the rows tell where an index is
+//! entered and left.
+
+use weir_core::store::Direction;
+
+/// What the rows of an answer carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Shape {
+    pub(super) direction: Direction,
+    /// Whether records are read.
+    pub(super) data: bool,
+    /// Whether a pubsub topic is given.
+    pub(super) topic: bool,
+    /// Whether content topics are given.
+    pub(super) content: bool,
+}
+
+impl Shape {
+    /// Messages in a range of places.
+    ///
+    /// $1, $2: first and last timestamp of the partitions; $3, $4 and $5, $6: the places before and after;
+    /// $7: how many; $8: pubsub topic; then content topics.
+    pub(super) fn in_range(self) -> String {
+        let Self { topic, content, .. } = self;
+        let order = self.order();
+        let columns = self.columns();
+        // With content topics, and no pubsub topic, each pair of the two has its own place in the index.
+        let (source, key) = match (topic, content) {
+            (false, false) => (None, ""),
+            (true, false) => (None, "topic, "),
+            (true, true) => (Some("unnest($9::bytea[]) AS c (content)"), "content, topic, "),
+            (false, true) => {
+                (Some("unnest($8::bytea[]) AS c (content) CROSS JOIN weir.topic t"), "content, topic, ")
+            }
+        };
+        let value = match (topic, content) {
+            (false, false) => "",
+            (true, false) => "$8, ",
+            (true, true) => "c.content, $8, ",
+            (false, true) => "c.content, t.topic, ",
+        };
+        let ordered = format!("{key}ts, hash").replace(", ", &format!(" {order}, "));
+        let select = format!(
+            "SELECT {columns} FROM weir.message m WHERE ts BETWEEN $1 AND $2 \
+             AND ({key}ts, hash) > ({value}$3, $4) AND ({key}ts, hash) < ({value}$5, $6) \
+             ORDER BY {ordered} {order} LIMIT $7"
+        );
+        match source {
+            None => select,
+            Some(source) => format!(
+                "SELECT f.* FROM {source} CROSS JOIN LATERAL ({select}) f \
+                 ORDER BY f.ts {order}, f.hash {order} LIMIT $7"
+            ),
+        }
+    }
+
+    /// Messages of given places.
+    ///
+    /// $1, $2: timestamps and hashes; $3: how many; $4: pubsub topic; then content topics.
+    pub(super) fn at_places(self) -> String {
+        let order = self.order();
+        let columns = self.columns();
+        let topic = if self.topic { "AND topic = $4" } else { "" };
+        let content = match (self.content, self.topic) {
+            (false, _) => "",
+            (true, false) => "AND content = ANY($4::bytea[])",
+            (true, true) => "AND content = ANY($5::bytea[])",
+        };
+        format!(
+            "SELECT {columns} FROM unnest($1::bigint[], $2::bytea[]) AS p (at, name) JOIN weir.message m \
+             ON m.ts = p.at AND m.hash = p.name WHERE m.ts = ANY($1::bigint[]) {topic} {content} \
+             ORDER BY m.ts {order}, m.hash {order} LIMIT $3"
+        )
+    }
+
+    const fn columns(self) -> &'static str {
+        if self.data { "m.ts, m.hash, m.topic, m.record" } else { "m.ts, m.hash" }
+    }
+
+    const fn order(self) -> &'static str {
+        match self.direction {
+            Direction::Forward => "ASC",
+            Direction::Backward => "DESC",
+        }
+    }
+}
+
+/// Timestamps that messages may have whose hashes begin with given keys; $1: keys, $2, $3: the range of time.
+pub(super) const LOOK_UP: &str =
+    "SELECT key, ts FROM weir.lookup WHERE key = ANY($1::bigint[]) AND ts BETWEEN $2 AND $3";
