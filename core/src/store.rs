@@ -5,6 +5,13 @@
 
 use crate::{ContentTopic, MessageHash, PubsubTopic, Timestamp, WakuMessage};
 
+/// Content topics of one query, at most. Each has a place of its own in the index that is read, and all
+/// are held open while a page is put together.
+pub const MAX_CONTENT_TOPICS: usize = 100;
+
+/// Hashes of one query, at most: what one page can answer.
+pub const MAX_HASHES: usize = 100;
+
 /// Selects messages, and a page of them.
 ///
 /// What is not set does not restrict. What is set restricts together: hashes and filters in one query are

@@ -12,7 +12,7 @@ use libp2p::{
     swarm::NetworkBehaviour,
 };
 
-use crate::{gossip::tracked::Tracked, metadata, single::SingleConnection};
+use crate::{gossip::tracked::Tracked, metadata, single::SingleConnection, store};
 
 /// Handshakes from outside at a time. They take 10 s at most and cost a key agreement each; nodes
 /// that start together are let in within a few round trips.
@@ -41,6 +41,7 @@ pub(crate) struct Behaviour {
     pub(crate) identify: identify::Behaviour,
     pub(crate) ping: ping::Behaviour,
     pub(crate) metadata: metadata::Behaviour,
+    pub(crate) store: store::Behaviour,
 }
 
 impl Behaviour {
@@ -49,6 +50,7 @@ impl Behaviour {
         gossip: Tracked,
         identify: identify::Config,
         max_connections: u32,
+        serves_store: bool,
     ) -> Self {
         Self {
             limits: connection_limits::Behaviour::new(connection_limits(max_connections)),
@@ -58,6 +60,7 @@ impl Behaviour {
             identify: identify::Behaviour::new(identify),
             ping: ping::Behaviour::default(),
             metadata: metadata::behaviour(),
+            store: store::behaviour(serves_store),
         }
     }
 }

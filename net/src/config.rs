@@ -23,6 +23,8 @@ pub struct Config {
     pub max_message_size: usize,
     /// Connections in and out together, at most. A sixth is kept free for outgoing ones.
     pub max_connections: u32,
+    /// Whether peers may ask this node's archive; otherwise they are not told of one.
+    pub serves_store: bool,
 }
 
 impl Config {
@@ -36,6 +38,7 @@ impl Config {
             agent: concat!("weir-", env!("CARGO_PKG_VERSION")).to_owned(),
             max_message_size: DEFAULT_MAX_MESSAGE_SIZE,
             max_connections: 150,
+            serves_store: false,
         }
     }
 }
@@ -50,6 +53,7 @@ impl fmt::Debug for Config {
             .field("agent", &self.agent)
             .field("max_message_size", &self.max_message_size)
             .field("max_connections", &self.max_connections)
+            .field("serves_store", &self.serves_store)
             .finish()
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use weir_core::{PeerAddress, PeerId, PubsubTopic, WakuMessage};
-use weir_wire::{DecodeError, Metadata};
+use weir_wire::{DecodeError, Metadata, StoreRequest, StoreResponse};
 
 /// What happened on the network.
 #[derive(Debug)]
@@ -69,6 +69,28 @@ pub enum Event {
         /// What it answered.
         result: Result<Metadata, MetadataError>,
     },
+    /// A peer asks this node's archive: [`crate::Network::answer_store`].
+    StoreRequested {
+        /// Names the request.
+        id: StoreRequestId,
+        /// The peer.
+        peer: PeerId,
+        /// Bytes of its body.
+        size: usize,
+        /// The request, or why the bytes are none.
+        request: Result<StoreRequest, DecodeError>,
+    },
+    /// The answer to a peer's request has been written to the end.
+    StoreAnswerSent(StoreRequestId),
+    /// Nobody waits for the answer to a peer's request any more: the peer is gone or time is over.
+    StoreAbandoned(StoreRequestId),
+    /// The outcome of [`crate::Network::query_store`].
+    StoreAnswered {
+        /// The query.
+        id: StoreQueryId,
+        /// The answer and the bytes it took.
+        result: Result<(StoreResponse, usize), StoreQueryError>,
+    },
     /// The peer's score fell below the graylist threshold. It is being disconnected and denied for
     /// ten minutes.
     GraylistedPeer(PeerId),
@@ -127,6 +149,14 @@ impl fmt::Debug for GossipId {
         fmt::Display::fmt(self, f)
     }
 }
+
+/// Names a store request of a peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StoreRequestId(pub u64);
+
+/// Names a store query of this node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StoreQueryId(pub u64);
 
 /// The verdict on a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -215,6 +245,26 @@ pub enum MetadataError {
     #[error("the peer did not answer within 10 s")]
     Timeout,
     /// Its answer is not metadata, or its stream broke.
+    #[error("the peer's answer cannot be read: {0}")]
+    Unreadable(String),
+}
+
+/// Why a peer's archive gave no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreQueryError {
+    /// There is no connection to the peer, and none came about.
+    #[error("the peer cannot be reached: {0}")]
+    NotReached(DialFailure),
+    /// The peer went before it answered.
+    #[error("the peer closed the connection before it answered")]
+    ConnectionClosed,
+    /// It serves no archive.
+    #[error("the peer does not serve store queries")]
+    Unsupported,
+    /// It did not answer in time.
+    #[error("the peer did not answer within 60 s")]
+    Timeout,
+    /// Its answer is none, or its stream broke.
     #[error("the peer's answer cannot be read: {0}")]
     Unreadable(String),
 }

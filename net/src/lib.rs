@@ -9,17 +9,17 @@
 //!    └─ limits ─ deny list ─ one per peer   behaviour, deny_list, single
 //!        ├─ gossipsub                    gossip (parameters, scores, filter, queues)
 //!        ├─ identify, ping
-//!        └─ metadata                     metadata (answered here, from the last one set)
+//!        ├─ metadata                     metadata (answered here, from the last one set)
+//!        └─ store                        store (answered by the owner)
 //!             ▼
 //!         Network: Stream<Item = Event>  network (commands, events, closing)
 //! ```
 //!
 //! # Security
-//! Everything a peer sends is bounded before it is decoded: frames by the gossip and metadata
-//! limits, topics by the subscription filter, connections and handshakes by [`Config`].
+//! Everything a peer sends is bounded before it is decoded: frames by the limits of their protocols, topics by the subscription filter, connections and handshakes by [`Config`].
 //! Messages leave this crate decoded but unjudged; each waits for [`Network::report`].
 //!
-//! Specs: 11/WAKU2-RELAY, 66/WAKU2-METADATA, libp2p gossipsub v1.1. Deviations: no IDONTWANT is
+//! Specs: 11/WAKU2-RELAY, 13/WAKU2-STORE, 66/WAKU2-METADATA, libp2p gossipsub v1.1. Deviations: no IDONTWANT is
 //! sent (libp2p ties it to its own protocol ids); one that is received is honoured.
 
 pub mod address;
@@ -28,19 +28,22 @@ mod config;
 mod deny_list;
 mod error;
 mod event;
+mod exchange;
 mod gossip;
 mod metadata;
 mod metrics;
 mod network;
 mod single;
 mod stall;
+mod store;
 mod transport;
 
 pub use config::Config;
 pub use error::{PublishError, StartError, SubscribeError};
 pub use event::{
     Acceptance, DialFailure, Direction, DisconnectReason, Event, GossipId, Identity, InboundGossip,
-    MetadataError,
+    MetadataError, StoreQueryError, StoreQueryId, StoreRequestId,
 };
 pub use metrics::Metrics;
 pub use network::{Network, Published};
+pub use store::{STORE_TIMEOUT, StoreFrame};

@@ -1,21 +1,16 @@
-//! The metadata stream: one bounded frame each way (66/WAKU2-METADATA).
-//!
-//! The announced length is looked at before anything is read or allocated for it. The stream's
-//! write side is closed after the frame (by libp2p's request-response), which js-waku waits for.
+//! The metadata stream: one frame each way (66/WAKU2-METADATA; [`crate::exchange`]).
 
 use std::{io, time::Duration};
 
-use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use futures::{AsyncRead, AsyncWrite};
 use libp2p::{
     StreamProtocol,
     request_response::{self, ProtocolSupport},
 };
 use weir_core::ShardId;
-use weir_wire::{
-    METADATA_MAX_FRAME, Metadata,
-    framing::{Prefix, encode_frame, read_prefix},
-    protocol_id,
-};
+use weir_wire::{METADATA_MAX_FRAME, Metadata, framing::encode_frame, protocol_id};
+
+use crate::exchange::{invalid, read_frame, write_frame};
 
 /// How long a peer may take to ask or to answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -86,34 +81,13 @@ impl request_response::Codec for Codec {
 }
 
 async fn read<T: AsyncRead + Unpin + Send>(io: &mut T) -> io::Result<Metadata> {
-    let length = read_length(io).await?;
-    let mut body = vec![0; length];
-    io.read_exact(&mut body).await?;
+    let body = read_frame(io, METADATA_MAX_FRAME).await?;
     Metadata::decode(&body).map_err(invalid)
-}
-
-/// Reads the length prefix byte by byte, so that nothing behind it is taken from the stream.
-async fn read_length<T: AsyncRead + Unpin + Send>(io: &mut T) -> io::Result<usize> {
-    let mut prefix = Vec::new();
-    loop {
-        let mut byte = [0];
-        io.read_exact(&mut byte).await?;
-        prefix.extend_from_slice(&byte);
-        // Ends by itself: `read_prefix` refuses a prefix beyond its longest.
-        if let Prefix::Frame { length, .. } = read_prefix(&prefix, METADATA_MAX_FRAME).map_err(invalid)? {
-            return Ok(length);
-        }
-    }
 }
 
 async fn write<T: AsyncWrite + Unpin + Send>(io: &mut T, metadata: &Metadata) -> io::Result<()> {
     let body = metadata.encode().map_err(invalid)?;
-    io.write_all(&encode_frame(&body)).await?;
-    io.flush().await
-}
-
-fn invalid(error: impl std::error::Error + Send + Sync + 'static) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, error)
+    write_frame(io, &encode_frame(&body)).await
 }
 
 #[cfg(test)]
@@ -128,31 +102,11 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_reads_back_and_what_follows_stays_in_the_stream() {
+    fn metadata_crosses_a_stream() {
         let mut stream = Cursor::new(Vec::new());
         block_on(write(&mut stream, &metadata(3))).expect("written");
-        let end = stream.position();
-        block_on(stream.write_all(b"more")).expect("written");
         stream.set_position(0);
         assert_eq!(block_on(read(&mut stream)).expect("read"), metadata(3));
-        assert_eq!(stream.position(), end);
-    }
-
-    #[test]
-    fn a_length_beyond_the_limit_is_refused_before_the_body_is_read() {
-        for prefix in [&[0x81, 0x08][..], &[0x81, 0xb0, 0x09], &[0x80, 0x80, 0x80, 0x80, 0x04], &[0xff; 12]] {
-            let mut stream = Cursor::new(prefix.to_vec());
-            let error = block_on(read(&mut stream)).expect_err("too long");
-            assert_eq!(error.kind(), io::ErrorKind::InvalidData, "{prefix:x?}");
-        }
-    }
-
-    #[test]
-    fn a_stream_that_ends_early_is_an_error() {
-        for bytes in [&[][..], &[0x80], &[5, 8, 16]] {
-            let error = block_on(read(&mut Cursor::new(bytes.to_vec()))).expect_err("too short");
-            assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof, "{bytes:x?}");
-        }
     }
 
     #[test]

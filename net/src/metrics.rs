@@ -32,6 +32,7 @@ pub struct Metrics {
     verdicts: Family<Outcome, Counter>,
     published: Family<Outcome, Counter>,
     metadata: Family<DirectedOutcome, Counter>,
+    store: Family<DirectedOutcome, Counter>,
     topic_bytes: Family<Shard, Counter>,
     connections: Family<Directed, Gauge>,
     /// nwaku's `waku_connected_peers`.
@@ -97,6 +98,12 @@ struct Shard {
     direction: &'static str,
 }
 
+impl DirectedOutcome {
+    const fn new(direction: Direction, answered: bool) -> Self {
+        Self { direction: label(direction), outcome: if answered { "answered" } else { "failed" } }
+    }
+}
+
 impl Metrics {
     /// Makes the instruments and registers them.
     pub fn register(registry: &mut Registry) -> Self {
@@ -112,6 +119,7 @@ impl Metrics {
         net.register("verdicts", "Verdicts on messages of peers", all.verdicts.clone());
         net.register("published", "Own messages, by outcome", all.published.clone());
         net.register("metadata", "Metadata exchanges", all.metadata.clone());
+        net.register("store", "Store requests and their answers", all.store.clone());
         net.register("topic_bytes", "Encoded messages per shard, in bytes", all.topic_bytes.clone());
         net.register("connections", "Connected peers", all.connections.clone());
         net.register("dials", "Dials begun", all.dials.clone());
@@ -219,8 +227,12 @@ impl Metrics {
 
     /// Moves when a metadata exchange ends.
     pub(crate) fn metadata(&self, direction: Direction, answered: bool) {
-        let outcome = if answered { "answered" } else { "failed" };
-        self.metadata.get_or_create(&DirectedOutcome { direction: label(direction), outcome }).inc();
+        self.metadata.get_or_create(&DirectedOutcome::new(direction, answered)).inc();
+    }
+
+    /// Moves when a store request is answered, with whatever status, or fails to be.
+    pub(crate) fn store(&self, direction: Direction, answered: bool) {
+        self.store.get_or_create(&DirectedOutcome::new(direction, answered)).inc();
     }
 
     /// Moves by the messages gossipsub could not queue for a peer or that waited too long; gives

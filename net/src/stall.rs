@@ -2,8 +2,10 @@
 //!
 //! gossipsub does not show how full a peer's queue is. But its handler empties the queue until a
 //! write or a flush has to wait; so a queue can only be non-empty while one of the connection's
-//! streams waits. [`watch`] wraps a muxer so that its streams count themselves in a [`Stall`] while
-//! they wait, and the gossip handler of the same peer looks at it (`gossip::tracked`).
+//! streams waits. gossipsub writes on streams that this node opened; [`watch`] wraps a muxer so that
+//! these count themselves in a [`Stall`] while they wait, and the gossip handler of the same peer
+//! looks at it (`gossip::tracked`). Streams that the peer opened do not count: an archive's answer of
+//! megabytes waits there as long as it takes the peer to read it, and says nothing of gossip.
 
 use std::{
     collections::HashMap,
@@ -85,24 +87,18 @@ struct WatchedMuxer {
     stall: Arc<Stall>,
 }
 
-impl WatchedMuxer {
-    fn watched(&self, stream: SubstreamBox) -> WatchedStream {
-        WatchedStream { stream, stall: Arc::clone(&self.stall), waits: false }
-    }
-}
-
 impl StreamMuxer for WatchedMuxer {
     type Substream = WatchedStream;
     type Error = io::Error;
 
     fn poll_inbound(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<WatchedStream>> {
         let stream = ready!(Pin::new(&mut self.muxer).poll_inbound(cx))?;
-        Poll::Ready(Ok(self.watched(stream)))
+        Poll::Ready(Ok(WatchedStream { stream, stall: None, waits: false }))
     }
 
     fn poll_outbound(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<WatchedStream>> {
         let stream = ready!(Pin::new(&mut self.muxer).poll_outbound(cx))?;
-        Poll::Ready(Ok(self.watched(stream)))
+        Poll::Ready(Ok(WatchedStream { stream, stall: Some(Arc::clone(&self.stall)), waits: false }))
     }
 
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -116,27 +112,26 @@ impl StreamMuxer for WatchedMuxer {
 
 struct WatchedStream {
     stream: SubstreamBox,
-    stall: Arc<Stall>,
+    /// None of a stream that the peer opened.
+    stall: Option<Arc<Stall>>,
     waits: bool,
 }
 
 impl WatchedStream {
-    fn note<T>(&mut self, poll: Poll<T>) -> Poll<T> {
-        match (self.waits, poll.is_pending()) {
-            (false, true) => self.stall.enter(),
-            (true, false) => self.stall.leave(),
+    fn note(&mut self, waits: bool) {
+        let before = std::mem::replace(&mut self.waits, waits);
+        let Some(stall) = &self.stall else { return };
+        match (before, waits) {
+            (false, true) => stall.enter(),
+            (true, false) => stall.leave(),
             (true, true) | (false, false) => {}
         }
-        self.waits = poll.is_pending();
-        poll
     }
 }
 
 impl Drop for WatchedStream {
     fn drop(&mut self) {
-        if self.waits {
-            self.stall.leave();
-        }
+        self.note(false);
     }
 }
 
@@ -149,21 +144,20 @@ impl AsyncRead for WatchedStream {
 impl AsyncWrite for WatchedStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let poll = Pin::new(&mut self.stream).poll_write(cx, buf);
-        self.note(poll)
+        self.note(poll.is_pending());
+        poll
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let poll = Pin::new(&mut self.stream).poll_flush(cx);
-        self.note(poll)
+        self.note(poll.is_pending());
+        poll
     }
 
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // Closing sends nothing that could be lost, so a stream that waits for it is not stalled.
         let poll = Pin::new(&mut self.stream).poll_close(cx);
-        if self.waits {
-            self.waits = false;
-            self.stall.leave();
-        }
+        self.note(false);
         poll
     }
 }

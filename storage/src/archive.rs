@@ -33,16 +33,10 @@ mod segments;
 
 pub use location::{Location, LocationError, OpenArchiveError, Options, PostgresUrl, open};
 pub use retention::{Retention, RetentionError, Trim};
+pub use weir_core::store::{MAX_CONTENT_TOPICS, MAX_HASHES};
 
 /// Messages of one insert, at most. One fsync covers them; at 1.4 KB each they are 0.7 MB.
 pub const MAX_BATCH: usize = 512;
-
-/// Content topics of one query, at most. Each has a place of its own in the index that is read, and all
-/// are held open while a page is put together.
-pub const MAX_CONTENT_TOPICS: usize = 100;
-
-/// Hashes of one query, at most: what one page can answer.
-pub const MAX_HASHES: usize = 100;
 
 /// Keeps messages and finds them again.
 pub trait Archive: fmt::Debug + Send + Sync {

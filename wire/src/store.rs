@@ -13,7 +13,7 @@ use weir_core::{
 };
 
 use crate::{
-    DecodeError, decode_message, encode_message,
+    DecodeError, decode_message, encode_message, encoded_len,
     protobuf::{self, Field, Fields, Value, narrow, unzigzag, zigzag},
 };
 
@@ -38,6 +38,13 @@ const MESSAGE_HASHES: u64 = 20;
 const CURSOR: u64 = 51;
 const FORWARD: u64 = 52;
 const LIMIT: u64 = 53;
+
+/// Bytes of a response that are neither messages nor text, at most: three tags and lengths, a status, a cursor.
+const AROUND_ROWS: usize = 64;
+
+/// Bytes of a row that are not its message, at most: its hash, the longest topic (`/waku/2/rs/65535/1023`), and
+/// tags and lengths of all.
+const AROUND_ROW: usize = 96;
 
 const STATUS_CODE: u64 = 10;
 const STATUS_DESCRIPTION: u64 = 11;
@@ -176,6 +183,30 @@ pub fn encode_store_request(request_id: &str, query: &Query) -> Bytes {
 }
 
 impl StoreResponse {
+    /// The same with no more messages than a body of `max` bytes holds, though one at least. The page then ends
+    /// there, and the next one, in `direction`, begins behind it.
+    #[must_use]
+    pub fn fitting(mut self, direction: Direction, max: usize) -> Self {
+        let mut room = max.saturating_sub(self.request_id.len() + self.description.len() + AROUND_ROWS);
+        let rows = &mut self.page.rows;
+        // In the order in which pages follow each other, so that what is cut off is the page's end.
+        if direction == Direction::Backward {
+            rows.reverse();
+        }
+        let mut kept = 0;
+        while let Some(left) = rows.get(kept).and_then(|row| room.checked_sub(most_bytes(row))) {
+            (kept, room) = (kept + 1, left);
+        }
+        if kept < rows.len() {
+            rows.truncate(kept.max(1));
+            self.page.cursor = rows.last().map(|row| row.hash);
+        }
+        if direction == Direction::Backward {
+            rows.reverse();
+        }
+        self
+    }
+
     /// Encodes it.
     pub fn encode(&self) -> Bytes {
         let rows: Vec<Bytes> = self.page.rows.iter().map(encode_row).collect();
@@ -213,6 +244,11 @@ impl StoreResponse {
         let description = String::from_utf8_lossy(description).into_owned();
         Ok(Self { request_id: request_id_from(request_id)?, status, description, page })
     }
+}
+
+/// Bytes that a row takes in a response, at most.
+fn most_bytes(row: &Row) -> usize {
+    AROUND_ROW + row.data.as_ref().map_or(0, |(_, message)| encoded_len(message))
 }
 
 /// Encodes a `WakuMessageKeyValue`.

@@ -169,6 +169,29 @@ proptest! {
     }
 
     #[test]
+    fn a_response_is_cut_to_its_limit_where_the_next_page_can_go_on(
+        rows in vec(any_row(), 1..20),
+        forward in any::<bool>(),
+        max in 0..4_000_usize,
+    ) {
+        let direction = if forward { Direction::Forward } else { Direction::Backward };
+        let page = Page { rows: rows.clone(), cursor: None };
+        let whole = StoreResponse { request_id: "id".into(), status: 200, description: "OK".into(), page };
+        let cut = whole.clone().fitting(direction, max);
+        let kept = cut.page.rows.len();
+        prop_assert!(kept == 1 || cut.encode().len() <= max);
+        if kept == rows.len() {
+            prop_assert_eq!(cut, whole);
+        } else if forward {
+            prop_assert_eq!(cut.page.cursor, Some(rows[kept - 1].hash));
+            prop_assert_eq!(cut.page.rows, &rows[..kept]);
+        } else {
+            prop_assert_eq!(cut.page.cursor, Some(rows[rows.len() - kept].hash));
+            prop_assert_eq!(cut.page.rows, &rows[rows.len() - kept..]);
+        }
+    }
+
+    #[test]
     fn no_bytes_make_the_decoders_panic(body in vec(any::<u8>(), 0..200)) {
         let _ = StoreRequest::decode(&body);
         let _ = StoreResponse::decode(&body.into());

@@ -60,6 +60,7 @@ impl Network {
             Tracked::new(gossipsub, stalls.clone()),
             identify_config(&key, &config.agent, !announce.is_empty()),
             config.max_connections,
+            config.serves_store,
         );
         let transport = transport::build(&key, stalls).map_err(|error| setup(&error))?;
         let settings = swarm::Config::with_tokio_executor()
@@ -88,6 +89,7 @@ impl Network {
             deny_list: DenyList::default(),
             metadata: Metadata { cluster: Some(config.cluster), shards: Vec::new() },
             asked: HashMap::new(),
+            store: StoreRequests::default(),
             heartbeat,
             phase: Phase::Open,
             events: VecDeque::new(),

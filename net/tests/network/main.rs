@@ -10,3 +10,4 @@ mod nodes;
 mod outsider;
 mod relay;
 mod scores;
+mod store;
