@@ -14,7 +14,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use redb::{Database, ReadTransaction, ReadableDatabase, StorageBackend, TableError, WriteTransaction};
+use redb::{
+    Database, DatabaseError, ReadOnlyDatabase, ReadTransaction, ReadableDatabase, StorageBackend, TableError,
+    WriteTransaction,
+};
 
 use crate::{
     OpenError, StoreError, file,
@@ -149,8 +152,12 @@ fn open_source(source: &Source, kind: &Kind) -> Result<Database, OpenError> {
     }
 }
 
-/// Rehearses the open with every page's checksum verified, then does it.
-fn open_checked(backend: Arc<dyn StorageBackend>, path: &Path, kind: &Kind) -> Result<Database, OpenError> {
+/// Rehearses the open, with every page's checksum verified if its kind wants that, then does it.
+pub(crate) fn open_checked(
+    backend: Arc<dyn StorageBackend>,
+    path: &Path,
+    kind: &Kind,
+) -> Result<Database, OpenError> {
     let schema = rehearse(Arc::clone(&backend), path, kind)?;
     let open = || -> Result<Database, redb::Error> {
         let database = kind.builder().create_with_backend(Shared(backend))?;
@@ -161,26 +168,56 @@ fn open_checked(backend: Arc<dyn StorageBackend>, path: &Path, kind: &Kind) -> R
 }
 
 /// The schema of the store, which is sound, ours and not too new.
-fn rehearse(backend: Arc<dyn StorageBackend>, path: &Path, kind: &Kind) -> Result<u32, OpenError> {
+pub(crate) fn rehearse(backend: Arc<dyn StorageBackend>, path: &Path, kind: &Kind) -> Result<u32, OpenError> {
     let rehearsal = Rehearsal::new(backend).map_err(|error| OpenError::from_io(path, error))?;
     let open = || -> Result<Found, redb::Error> {
-        let database = kind.builder().set_check_integrity_on_open(true).create_with_backend(rehearsal)?;
+        let database =
+            kind.builder().set_check_integrity_on_open(kind.verified).create_with_backend(rehearsal)?;
         kind.identify(&database)
     };
-    // redb asserts some of what it reads; on a damaged file such a panic is a finding like another.
-    let found = catch_unwind(AssertUnwindSafe(open));
-    match found {
-        Ok(Ok(Found::Schema(schema))) if schema <= kind.schema() => Ok(schema),
-        Ok(Ok(Found::Schema(found))) => {
-            Err(OpenError::Schema { path: path.to_owned(), found, supported: kind.schema() })
-        }
-        Ok(Ok(Found::Foreign)) => Err(OpenError::Foreign { path: path.to_owned(), store: kind.name }),
-        Ok(Err(error)) => Err(refusal(error, path, kind)),
+    supported(found(catch_unwind(AssertUnwindSafe(open)), path, kind)?, path, kind)
+}
+
+/// redb asserts some of what it reads; on a damaged file such a panic is a finding like another.
+fn found<T>(
+    opened: std::thread::Result<Result<T, redb::Error>>,
+    path: &Path,
+    kind: &Kind,
+) -> Result<T, OpenError> {
+    match opened {
+        Ok(opened) => opened.map_err(|error| refusal(error, path, kind)),
         Err(_) => Err(corrupt("its contents contradict each other".to_owned(), path, kind)),
     }
 }
 
-fn refusal(error: redb::Error, path: &Path, kind: &Kind) -> OpenError {
+fn supported(found: Found, path: &Path, kind: &Kind) -> Result<u32, OpenError> {
+    match found {
+        Found::Schema(schema) if schema <= kind.schema() => Ok(schema),
+        Found::Schema(found) => {
+            Err(OpenError::Schema { path: path.to_owned(), found, supported: kind.schema() })
+        }
+        Found::Foreign => Err(OpenError::Foreign { path: path.to_owned(), store: kind.name }),
+    }
+}
+
+/// Opens a store that was closed cleanly, without a write. `None` when it was not.
+pub(crate) fn open_read_only(
+    backend: Arc<dyn StorageBackend>,
+    path: &Path,
+    kind: &Kind,
+) -> Result<Option<ReadOnlyDatabase>, OpenError> {
+    let open = || match kind.builder().open_read_only_with_backend(Shared(backend)) {
+        Ok(database) => Ok(Some((kind.identify(&database)?, database))),
+        Err(DatabaseError::RepairAborted) => Ok(None),
+        Err(error) => Err(error.into()),
+    };
+    match found(catch_unwind(AssertUnwindSafe(open)), path, kind)? {
+        Some((found, database)) => supported(found, path, kind).map(|_| Some(database)),
+        None => Ok(None),
+    }
+}
+
+pub(crate) fn refusal(error: redb::Error, path: &Path, kind: &Kind) -> OpenError {
     match error {
         redb::Error::DatabaseAlreadyOpen => OpenError::InUse { path: path.to_owned() },
         // redb reports a wrong magic as invalid data and a file cut short as its end.
@@ -215,8 +252,14 @@ mod tests {
     use crate::{faulty_disk::FaultyDisk, schema::Migration};
 
     const NEXT: Migration = |_| Ok(());
-    static OLD: Kind =
-        Kind { name: "test", application: "weir-test", migrations: &[], remedy: "none", cache: 1 << 16 };
+    static OLD: Kind = Kind {
+        name: "test",
+        application: "weir-test",
+        migrations: &[],
+        remedy: "none",
+        cache: 1 << 16,
+        verified: true,
+    };
     static NEW: Kind = Kind { migrations: &[NEXT], ..OLD };
 
     fn open(disk: &FaultyDisk, kind: &'static Kind) -> Result<Engine, OpenError> {

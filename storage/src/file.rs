@@ -26,6 +26,11 @@ const DIRECTORY_MODE: u32 = 0o700;
 /// The locked file as a backend; made if it was not there.
 pub(crate) fn open(path: &Path, kind: &Kind) -> Result<FileBackend, OpenError> {
     create_if_absent(path, kind)?;
+    open_existing(path, kind)
+}
+
+/// The locked file as a backend, which has to be there.
+pub(crate) fn open_existing(path: &Path, kind: &Kind) -> Result<FileBackend, OpenError> {
     let mut options = OpenOptions::new();
     let file = options.read(true).write(true).open(path).map_err(|error| OpenError::from_io(path, error))?;
     lock(&file, path)?;
@@ -43,7 +48,7 @@ pub(crate) fn protect(path: &Path) -> io::Result<()> {
 
 /// Makes the file unless something is there. Whoever holds the lock of `<name>.new` is the one who
 /// makes it, so two processes cannot replace each other's file.
-fn create_if_absent(path: &Path, kind: &Kind) -> Result<(), OpenError> {
+pub(crate) fn create_if_absent(path: &Path, kind: &Kind) -> Result<(), OpenError> {
     let at = |error| OpenError::from_io(path, error);
     if exists(path)? {
         return Ok(());
@@ -77,6 +82,14 @@ fn fill(mut file: &File, path: &Path, kind: &Kind) -> Result<(), OpenError> {
     file.set_len(0).map_err(at)?;
     file.write_all(&image).map_err(at)?;
     file.sync_all().map_err(at)
+}
+
+/// Writes a new file that only its owner may read, and syncs it.
+pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    let mut file = options.write(true).create(true).truncate(true).mode(FILE_MODE).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
 }
 
 fn exists(path: &Path) -> Result<bool, OpenError> {
@@ -114,7 +127,7 @@ fn backend(file: File, path: &Path) -> Result<FileBackend, OpenError> {
 }
 
 /// Makes the directory and what is missing above it, each synced into its parent.
-fn create_directory(directory: &Path) -> io::Result<()> {
+pub(crate) fn create_directory(directory: &Path) -> io::Result<()> {
     if directory.is_dir() {
         return Ok(());
     }

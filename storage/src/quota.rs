@@ -64,6 +64,7 @@ static KIND: Kind = Kind {
     remedy: "to go on, move it away and do not publish with this keystore before the next epoch has \
              begun: which of this epoch's message ids are used is no longer known",
     cache: 1 << 20,
+    verified: true,
 };
 
 /// The ids already given away. Cheap to clone; one process at a time.

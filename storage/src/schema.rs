@@ -34,6 +34,9 @@ pub(crate) struct Kind {
     pub(crate) remedy: &'static str,
     /// redb's page cache, bytes.
     pub(crate) cache: usize,
+    /// Whether opening verifies every page. Otherwise the commits of its files have to be such that opening
+    /// after a crash needs none of that (redb's quick repair).
+    pub(crate) verified: bool,
 }
 
 /// What a sound redb file turned out to be.
@@ -80,7 +83,7 @@ impl Kind {
     }
 
     /// Reads the marks.
-    pub(crate) fn identify(&self, database: &Database) -> Result<Found, redb::Error> {
+    pub(crate) fn identify(&self, database: &impl ReadableDatabase) -> Result<Found, redb::Error> {
         let transaction = database.begin_read()?;
         let meta = match transaction.open_table(META) {
             Ok(meta) => meta,
@@ -128,7 +131,14 @@ mod tests {
     const NOTES: TableDefinition<'static, &str, u32> = TableDefinition::new("notes");
 
     const fn kind(migrations: &'static [Migration]) -> Kind {
-        Kind { name: "test", application: "weir-test", migrations, remedy: "none", cache: 1 << 16 }
+        Kind {
+            name: "test",
+            application: "weir-test",
+            migrations,
+            remedy: "none",
+            cache: 1 << 16,
+            verified: true,
+        }
     }
 
     fn make_notes(transaction: &WriteTransaction) -> Result<(), redb::Error> {

@@ -44,6 +44,7 @@ static KIND: Kind = Kind {
     remedy: "to go on, move it away; the node then starts with a new peer id and no known peers, unless \
              --nodekey is given",
     cache: 8 << 20,
+    verified: true,
 };
 
 /// The store. Cheap to clone; one process at a time.

@@ -1,9 +1,200 @@
-//! Placeholder until the backend lands.
+//! The embedded archive: a folder of files, each with the messages of one range of time.
+//!
+//! One file for everything would grow for ever, repair for seconds after a crash and give nothing back when old
+//! messages go. So messages are kept in *segments* of some 64 MB. The oldest one is dropped by removing its
+//! file; after a crash only the few that were written to are looked at; and a query goes through those of its
+//! range alone.
+//!
+//! ```text
+//!            shelf: segments by range, each may be asked what it does not have
+//!      ┌─────────┬─────────┬─────────┬─────────────┐
+//!      │ sealed  │ sealed  │ open    │ open      ──┼──▶ no end
+//!      └─────────┴─────────┴─────────┴─────────────┘
+//!      ▲ below the first there is nothing: it was dropped, or nothing came
+//! ```
+//!
+//! # Invariants
+//!
+//! - Ranges follow each other without a gap and without overlap, so a message has one segment.
+//! - A segment holds at most some 96 MB, whatever the order in which messages come: at 64 MB the newest and the
+//!   oldest one are followed by another, and any other is split in two at 96 MB.
+//! - The catalog names a segment before its first message, and forgets it before its file is removed. Files it
+//!   does not name are what a crash left, and are removed.
+//! - Only one thread writes. Readers share a list that is replaced and never changed, and each of them sees a
+//!   segment as of one commit.
+//!
+//! # Files, from the bottom up
+//!
+//! [`folder`] files and names; [`format`] tables of a segment; [`catalog`]; [`filter`]; [`tables`] and [`view`]
+//! one segment for writing and for reading; [`segment`] its life; [`shelf`] all of them; [`search`] queries;
+//! [`write`](mod@write) where messages go; [`trim`] how they leave; [`check`] whether all is well.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
+};
 
-use super::{Archive, OpenArchiveError, Options, oracle::Oracle};
+use weir_core::store::{Page, Query, StoredMessage};
 
-pub(super) fn open(_folder: &Path, _options: Options) -> Result<Arc<dyn Archive>, OpenArchiveError> {
-    Ok(Arc::new(Oracle::default()))
+use super::{
+    Archive, ArchiveError, Inserted, OpenArchiveError, Options, Place, Summary, Trim, Trimmed, Verified,
+    check_bounds,
+};
+use crate::{OpenError, file};
+use catalog::Catalog;
+use folder::Folder;
+use handles::Handles;
+use segment::Segment;
+use shelf::{Shelf, Slot};
+use write::Writer;
+
+mod catalog;
+mod check;
+mod filter;
+mod folder;
+mod format;
+mod handles;
+mod search;
+mod segment;
+mod shelf;
+mod tables;
+mod trim;
+mod trouble;
+mod view;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+/// An archive in a folder.
+#[derive(Debug)]
+struct Segments {
+    folder: Arc<Folder>,
+    handles: Arc<Handles>,
+    shelf: RwLock<Arc<Shelf>>,
+    writer: Mutex<Writer>,
+    limits: Limits,
+}
+
+/// How large things become.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    /// Bytes of a segment that is full.
+    segment: u64,
+    /// Segments that are open for writing. More than one, because messages are late: those of one moment come
+    /// within 20 seconds of each other, and after an absence the past is fetched while the present goes on.
+    open: usize,
+    /// Sealed segments that are open.
+    handles: usize,
+    /// Messages that one step of trimming looks at.
+    trim_step: usize,
+}
+
+impl Limits {
+    /// A segment of 64 MB opens in 0.1 ms, drops with one `unlink`, and 250 GB have 4,000 of them.
+    const SEGMENT: u64 = 64 << 20;
+    /// A smaller one is mostly overhead: an empty file has 1 MB.
+    const SMALLEST_SEGMENT: u64 = 4 << 20;
+
+    fn new(options: Options) -> Self {
+        // One twentieth, because the size is to stay within 5 % of what retention asks for.
+        let segment = options
+            .size_cap
+            .map_or(Self::SEGMENT, |cap| (cap / 20).clamp(Self::SMALLEST_SEGMENT, Self::SEGMENT));
+        Self { segment, open: 4, handles: handles::MAX_OPEN, trim_step: 4096 }
+    }
+}
+
+pub(super) fn open(folder: &Path, options: Options) -> Result<Arc<dyn Archive>, OpenArchiveError> {
+    file::create_directory(folder).map_err(|error| OpenError::from_io(folder, error))?;
+    Ok(Arc::new(Segments::open(Folder::Disk(folder.to_owned()), Limits::new(options))?))
+}
+
+impl Segments {
+    fn open(folder: Folder, limits: Limits) -> Result<Self, OpenError> {
+        let folder = Arc::new(folder);
+        let (engine, catalog_was_there) = folder.open_catalog()?;
+        let catalog = Catalog::new(engine);
+        let at = |error| OpenError::from_io(&folder.segment(0), error);
+        let entries = catalog.entries().map_err(|error| at(std::io::Error::other(error)))?;
+        let files = folder.list().map_err(at)?;
+        if let Some((id, _)) = files.iter().find(|(_, files)| files.segment && !catalog_was_there) {
+            return Err(folder::damaged(folder.segment(*id), "the catalog beside it is not there"));
+        }
+        for id in files.keys().filter(|id| !entries.contains_key(id)) {
+            folder.remove(&folder.segment(*id)).map_err(at)?;
+            folder.remove(&folder.filter(*id)).map_err(at)?;
+        }
+        let next = files.keys().chain(entries.keys()).max().map_or(0, |last| last + 1);
+        let handles = Arc::new(Handles::new(limits.handles));
+        let mut slots = Vec::with_capacity(entries.len());
+        let mut open = Vec::new();
+        for (id, entry) in entries {
+            if entry.sealed.is_none() {
+                open.push(id);
+            }
+            let segment = Arc::new(Segment::open(id, &folder, &handles, entry.sealed)?);
+            slots.push(Slot { start: entry.start, dropped: entry.dropped, segment });
+        }
+        Ok(Self {
+            folder,
+            handles,
+            shelf: RwLock::new(Arc::new(Shelf::new(slots))),
+            writer: Mutex::new(Writer::new(catalog, next, open)),
+            limits,
+        })
+    }
+
+    /// The segments as they are now.
+    fn shelf(&self) -> Arc<Shelf> {
+        Arc::clone(&self.shelf.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn set_shelf(&self, slots: Vec<Slot>) {
+        *self.shelf.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Shelf::new(slots));
+    }
+
+    fn writer(&self) -> MutexGuard<'_, Writer> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs `read` on the segments, and again if one of them was replaced while it ran.
+    fn read<T>(&self, mut read: impl FnMut(&Shelf) -> Result<T, ArchiveError>) -> Result<T, ArchiveError> {
+        loop {
+            let shelf = self.shelf();
+            match read(&shelf) {
+                // The file of a dropped or split segment is gone when it was not open.
+                Err(ArchiveError::Damaged(_)) if !Arc::ptr_eq(&shelf, &self.shelf()) => {}
+                answer => return answer,
+            }
+        }
+    }
+}
+
+impl Archive for Segments {
+    fn insert(&self, messages: &[StoredMessage]) -> Result<Inserted, ArchiveError> {
+        let new = self.insert_all(&mut self.writer(), messages)?;
+        Ok(Inserted { new, known: messages.len() - new })
+    }
+
+    fn query(&self, query: &Query, wanted: &dyn Fn() -> bool) -> Result<Page, ArchiveError> {
+        check_bounds(query)?;
+        self.read(|shelf| search::page(shelf, query, wanted))
+    }
+
+    fn summary(&self) -> Result<Summary, ArchiveError> {
+        self.shelf().summary()
+    }
+
+    fn trim(&self, trim: Trim) -> Result<Trimmed, ArchiveError> {
+        self.trim_step(&mut self.writer(), trim)
+    }
+
+    fn read_on(&self, after: Option<Place>) -> Result<Vec<StoredMessage>, ArchiveError> {
+        self.read(|shelf| search::read_on(shelf, after))
+    }
+
+    fn verify(&self, progress: &mut dyn FnMut(u64)) -> Result<Verified, ArchiveError> {
+        check::verify(&self.shelf(), progress)
+    }
 }

@@ -1,0 +1,5 @@
+//! The archive in files.
+
+pub(super) mod disks;
+
+mod conformance;

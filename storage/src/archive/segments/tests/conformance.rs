@@ -1,0 +1,56 @@
+//! The suite that all archives pass, on segments so small that every step cuts, seals or splits some.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use super::super::*;
+use super::disks::Disks;
+use crate::archive::conformance::{Subject, check, steps};
+
+const TINY: Limits = Limits { segment: 12_000, open: 2, handles: 2, trim_step: 7 };
+
+struct Powered {
+    disks: Disks,
+    archive: Option<Arc<Segments>>,
+    losses: u64,
+}
+
+impl Powered {
+    fn new() -> Self {
+        let disks = Disks::default();
+        let archive = Some(open_on(&disks));
+        Self { disks, archive, losses: 0 }
+    }
+}
+
+fn open_on(disks: &Disks) -> Arc<Segments> {
+    Arc::new(Segments::open(Folder::Faulty(disks.clone()), TINY).unwrap())
+}
+
+impl Subject for Powered {
+    fn archive(&self) -> Arc<dyn Archive> {
+        Arc::<Segments>::clone(self.archive.as_ref().unwrap())
+    }
+
+    fn reopen(&mut self) {
+        self.archive = None;
+        self.archive = Some(open_on(&self.disks));
+    }
+
+    fn crash(&mut self) {
+        self.losses += 1;
+        // What the old process does when it is dropped goes to the old disks.
+        self.disks = self.disks.after_power_loss(self.losses);
+        self.archive = Some(open_on(&self.disks));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+
+    #[test]
+    fn segments_are_an_archive_through_power_losses(steps in steps(40)) {
+        check(&mut Powered::new(), &steps)?;
+    }
+}

@@ -1,0 +1,253 @@
+//! A segment as it was at one moment, for reading.
+
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, binary_heap::PeekMut},
+    path::PathBuf,
+};
+
+use redb::{Range, ReadOnlyTable, ReadTransaction, StorageError};
+use weir_core::{
+    ContentTopic, MessageHash, Timestamp,
+    store::{Direction, StoredMessage},
+};
+
+use super::{
+    filter::FilterKeys,
+    format::{
+        BY_LANE, BY_TOPIC, HASHES, Key, LANES, PLACES, PrefixedKey, RECORDS, Span, key, message_of, prefixed,
+        without_prefix,
+    },
+    trouble,
+};
+use crate::{archive::ArchiveError, engine::existing};
+
+/// All tables of a segment.
+pub(super) struct View {
+    pub(super) records: ReadOnlyTable<u32, &'static [u8]>,
+    pub(super) places: ReadOnlyTable<&'static Key, (u32, u32, u32)>,
+    pub(super) hashes: ReadOnlyTable<&'static [u8; 32], i64>,
+    pub(super) lanes: ReadOnlyTable<(&'static str, u32), u32>,
+    pub(super) by_lane: ReadOnlyTable<&'static PrefixedKey, u32>,
+    pub(super) by_topic: ReadOnlyTable<&'static PrefixedKey, u32>,
+    path: PathBuf,
+}
+
+/// Where a message of a segment is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Spot {
+    pub(super) key: Key,
+    pub(super) number: u32,
+    pub(super) lane: u32,
+    pub(super) topic: u32,
+}
+
+/// Places and numbers of messages, in order.
+pub(super) type Walk = Box<dyn Iterator<Item = Result<(Key, u32), StorageError>>>;
+
+impl View {
+    /// `None` when nothing was ever written.
+    pub(super) fn open(read: &ReadTransaction, path: PathBuf) -> Result<Option<Self>, redb::Error> {
+        let Some(records) = existing(read.open_table(RECORDS))? else { return Ok(None) };
+        Ok(Some(Self {
+            records,
+            places: read.open_table(PLACES)?,
+            hashes: read.open_table(HASHES)?,
+            lanes: read.open_table(LANES)?,
+            by_lane: read.open_table(BY_LANE)?,
+            by_topic: read.open_table(BY_TOPIC)?,
+            path,
+        }))
+    }
+
+    pub(super) fn trouble(&self, error: impl Into<redb::Error>) -> ArchiveError {
+        trouble::of_redb(&self.path, error)
+    }
+
+    fn damaged(&self, what: &str) -> ArchiveError {
+        trouble::damaged(&self.path, what)
+    }
+
+    /// Where the message of this hash is, if it is here.
+    pub(super) fn find(&self, hash: &MessageHash) -> Result<Option<Spot>, ArchiveError> {
+        let timestamp = self.hashes.get(hash.as_bytes()).map_err(|error| self.trouble(error))?;
+        let Some(timestamp) = timestamp else { return Ok(None) };
+        let key = key((Timestamp::from_nanos(timestamp.value()), *hash));
+        let spot = self.places.get(&key).map_err(|error| self.trouble(error))?;
+        let (number, lane, topic) = spot.ok_or_else(|| self.damaged("a hash without a message"))?.value();
+        Ok(Some(Spot { key, number, lane, topic }))
+    }
+
+    /// The message of this place and number.
+    pub(super) fn message(&self, key: &Key, number: u32) -> Result<StoredMessage, ArchiveError> {
+        let record = self.records.get(number).map_err(|error| self.trouble(error))?;
+        let record = record.ok_or_else(|| self.damaged("a place without a message"))?;
+        message_of(key, record.value()).ok_or_else(|| self.damaged("a message that cannot be read"))
+    }
+
+    /// The lanes of these content topics, on one pubsub topic or on all.
+    pub(super) fn lanes(
+        &self,
+        contents: &[&ContentTopic],
+        topic: Option<u32>,
+    ) -> Result<Vec<u32>, ArchiveError> {
+        let mut lanes = Vec::new();
+        for content in contents {
+            let (first, last) = (topic.unwrap_or(0), topic.unwrap_or(u32::MAX));
+            let range = self.lanes.range((content.as_str(), first)..=(content.as_str(), last));
+            for row in range.map_err(|error| self.trouble(error))? {
+                lanes.push(row.map_err(|error| self.trouble(error))?.1.value());
+            }
+        }
+        Ok(lanes)
+    }
+
+    /// All messages of `span`.
+    pub(super) fn walk(&self, span: Span, direction: Direction) -> Result<Walk, ArchiveError> {
+        self.walk_places(span, direction, |(number, _, _)| number)
+    }
+
+    fn walk_places(
+        &self,
+        span: Span,
+        direction: Direction,
+        read: fn((u32, u32, u32)) -> u32,
+    ) -> Result<Walk, ArchiveError> {
+        let Some(bounds) = span.bounds() else { return Ok(Box::new(std::iter::empty())) };
+        let range = self.places.range::<&Key>(bounds).map_err(|error| self.trouble(error))?;
+        Ok(directed(range, direction, move |row| row.map(|(key, spot)| (*key.value(), read(spot.value())))))
+    }
+
+    /// All messages of `span`, with their pubsub topics in place of their numbers.
+    pub(super) fn walk_topics(&self, span: Span, direction: Direction) -> Result<Walk, ArchiveError> {
+        self.walk_places(span, direction, |(_, _, topic)| topic)
+    }
+
+    /// The messages of `span` on one pubsub topic.
+    pub(super) fn walk_topic(
+        &self,
+        topic: u32,
+        span: Span,
+        direction: Direction,
+    ) -> Result<Walk, ArchiveError> {
+        self.walk_prefix(&self.by_topic, topic, span, direction)
+    }
+
+    /// The messages of `span` in any of `lanes`. What it holds grows with the lanes alone.
+    pub(super) fn walk_lanes(
+        &self,
+        lanes: &[u32],
+        span: Span,
+        direction: Direction,
+    ) -> Result<Walk, ArchiveError> {
+        let mut walks = Vec::with_capacity(lanes.len());
+        for lane in lanes {
+            walks.push(self.walk_prefix(&self.by_lane, *lane, span, direction)?);
+        }
+        match walks.len() {
+            1 => Ok(walks.remove(0)),
+            _ => Ok(Box::new(Merge::new(walks, direction).map_err(|error| self.trouble(error))?)),
+        }
+    }
+
+    fn walk_prefix(
+        &self,
+        table: &ReadOnlyTable<&'static PrefixedKey, u32>,
+        prefix: u32,
+        span: Span,
+        direction: Direction,
+    ) -> Result<Walk, ArchiveError> {
+        if span.is_empty() {
+            return Ok(Box::new(std::iter::empty()));
+        }
+        let from = prefixed(prefix, &span.from);
+        let range = match span.to {
+            Some(to) => table.range::<&PrefixedKey>(&from..&prefixed(prefix, &to)),
+            None => table.range::<&PrefixedKey>(&from..=&prefixed(prefix, &[u8::MAX; 40])),
+        };
+        let range = range.map_err(|error| self.trouble(error))?;
+        Ok(directed(range, direction, |row| {
+            row.map(|(key, number)| (without_prefix(key.value()), number.value()))
+        }))
+    }
+
+    /// What the filter of this segment is made of.
+    pub(super) fn filter_keys(&self) -> Result<FilterKeys, ArchiveError> {
+        let mut keys = FilterKeys::default();
+        let mut collect = || -> Result<(), StorageError> {
+            for row in self.hashes.range::<&[u8; 32]>(..)? {
+                keys.add_hash(&MessageHash::from_bytes(*row?.0.value()));
+            }
+            for row in self.lanes.range::<(&str, u32)>(..)? {
+                keys.add_content(row?.0.value().0);
+            }
+            Ok(())
+        };
+        collect().map_err(|error| self.trouble(error))?;
+        Ok(keys)
+    }
+}
+
+fn directed<K: redb::Key, V: redb::Value>(
+    range: Range<'static, K, V>,
+    direction: Direction,
+    read: impl Fn(
+        Result<(redb::AccessGuard<'static, K>, redb::AccessGuard<'static, V>), StorageError>,
+    ) -> Result<(Key, u32), StorageError>
+    + 'static,
+) -> Walk {
+    match direction {
+        Direction::Forward => Box::new(range.map(read)),
+        Direction::Backward => Box::new(range.rev().map(read)),
+    }
+}
+
+/// Several walks as one, in order.
+struct Merge {
+    walks: Vec<Walk>,
+    /// The next message of each walk that has one. The first in order is on top.
+    heads: BinaryHeap<Head>,
+    direction: Direction,
+}
+
+/// Rank, number, walk.
+type Head = (Reverse<Key>, u32, usize);
+
+impl Merge {
+    fn new(mut walks: Vec<Walk>, direction: Direction) -> Result<Self, StorageError> {
+        let mut heads = BinaryHeap::with_capacity(walks.len());
+        for (at, walk) in walks.iter_mut().enumerate() {
+            if let Some(next) = walk.next() {
+                let (key, number) = next?;
+                heads.push((rank(key, direction), number, at));
+            }
+        }
+        Ok(Self { walks, heads, direction })
+    }
+}
+
+impl Iterator for Merge {
+    type Item = Result<(Key, u32), StorageError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let mut head = self.heads.peek_mut()?;
+        let (Reverse(ranked), number, at) = *head;
+        let found = (rank(ranked, self.direction).0, number);
+        match self.walks[at].next() {
+            Some(Ok((key, number))) => *head = (rank(key, self.direction), number, at),
+            Some(Err(error)) => return Some(Err(error)),
+            None => {
+                PeekMut::pop(head);
+            }
+        }
+        Some(Ok(found))
+    }
+}
+
+/// Sorts keys in this direction; what is ranked twice is as before.
+fn rank(key: Key, direction: Direction) -> Reverse<Key> {
+    match direction {
+        Direction::Forward => Reverse(key),
+        Direction::Backward => Reverse(key.map(|byte| !byte)),
+    }
+}
