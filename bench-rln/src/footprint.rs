@@ -4,19 +4,16 @@
 //! a first start only happens once.
 
 use std::{
-    fs,
     path::Path,
     process::{Command, Stdio},
     time::Instant,
 };
 
 use serde::{Deserialize, Serialize};
+use weir_bench_kit::{ms, peak_rss_kib, rss_kib};
 use weir_rln::Threads;
 
-use crate::{
-    CompareError, Contestant, EngineError, Message, Outcome, Proven, StartSettings, Task, Workload,
-    samples::ms,
-};
+use crate::{CompareError, Contestant, EngineError, Message, Outcome, Proven, StartSettings, Task, Workload};
 
 /// Start, first proof and memory of one engine.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -49,7 +46,7 @@ pub fn footprint(contestant: &Contestant, table_cache: Option<&Path>) -> Result<
     let in_engine = |source| CompareError::Engine { engine: contestant.name, source };
     let mut workload = Workload::new().map_err(CompareError::Workload)?;
     let message = Message { epoch: 1, message_id: 1, signal: [1; 32] };
-    let rss_before_kib = status("VmRSS:");
+    let rss_before_kib = rss_kib();
 
     let started = Instant::now();
     let settings =
@@ -89,8 +86,8 @@ pub fn footprint(contestant: &Contestant, table_cache: Option<&Path>) -> Result<
         tables_ms: equipment.table_load.or(equipment.table_build).map(ms),
         start_to_first_verification_ms: ms(equipment.verifier_load.unwrap_or_default() + first_check),
         rss_before_kib,
-        rss_after_kib: status("VmRSS:"),
-        rss_peak_kib: status("VmHWM:"),
+        rss_after_kib: rss_kib(),
+        rss_peak_kib: peak_rss_kib(),
     })
 }
 
@@ -105,11 +102,4 @@ pub(crate) fn footprint_of_child(arguments: &[&str]) -> Result<Footprint, Engine
         .output()
         .map_err(EngineError::peer)?;
     serde_json::from_slice(&output.stdout).map_err(EngineError::peer)
-}
-
-/// A line of `/proc/self/status` in KiB; 0 where there is no such file.
-fn status(name: &str) -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix(name));
-    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
 }

@@ -38,6 +38,6 @@ pub use footprint::{Footprint, footprint};
 pub use machine::Machine;
 pub use measure::{CompareError, Settings, compare};
 pub use plot::plot;
-pub use report::{EngineReport, Figure, Figures, Format, Report};
+pub use report::{EngineReport, Figure, Figures, Report};
 pub use run::Run;
 pub use workload::{Proven, Workload};

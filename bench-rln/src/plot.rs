@@ -5,10 +5,9 @@
 
 use std::fmt::Write;
 
-use crate::{
-    Report, Task,
-    report::{Figure, digits},
-};
+use weir_bench_kit::digits;
+
+use crate::{Report, Task, report::Figure};
 
 /// What is drawn: what a member waits for, and what a relay does.
 const DRAWN: [Figure; 7] = [
@@ -55,7 +54,7 @@ pub fn plot(report: &Report) -> String {
         "start",
         &format!(
             "Processor time as a multiple of weir's ({}, {} thread(s), {})",
-            machine.cpu_model, report.threads, machine.backend
+            machine.host.cpu_model, report.threads, machine.backend
         ),
     );
     for (number, peer) in peers.iter().enumerate() {
@@ -125,7 +124,7 @@ mod tests {
     #[test]
     fn names_cannot_break_the_picture() {
         let mut report = report(2.0);
-        report.machine.cpu_model = "<A&B>".to_owned();
+        report.machine.host.cpu_model = "<A&B>".to_owned();
         assert!(plot(&report).contains("&lt;A&amp;B>"));
     }
 }

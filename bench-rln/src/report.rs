@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use weir_bench_kit::Format;
+
 use crate::{
     Contestant, Engine, Footprint, Machine, Task,
     samples::{Samples, Spread},
@@ -9,8 +11,6 @@ use crate::{
 
 mod json;
 mod text;
-
-pub(crate) use text::digits;
 
 /// A comparison of engines, ours first.
 #[derive(Debug, Clone)]
@@ -57,17 +57,6 @@ pub enum Figure {
     TableBuild,
     /// Reading tables from disk.
     TableLoad,
-}
-
-/// How a report is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// For people at a terminal.
-    Table,
-    /// For documents.
-    Markdown,
-    /// For programs.
-    Json,
 }
 
 impl EngineReport {

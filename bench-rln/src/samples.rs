@@ -1,10 +1,7 @@
 //! Repeated measurements of one thing, and what they say together.
-//!
-//! A percentile is the nearest rank: a value that was measured, never one between two.
-
-use std::time::Duration;
 
 use serde::Serialize;
+use weir_bench_kit::{ms, percentile, sorted};
 
 use crate::clock::Elapsed;
 
@@ -62,24 +59,10 @@ impl Samples {
     }
 }
 
-fn sorted(times: impl Iterator<Item = Duration>) -> Vec<Duration> {
-    let mut times: Vec<Duration> = times.collect();
-    times.sort_unstable();
-    times
-}
-
-/// The smallest value that is not below `percent` of the sorted values.
-fn percentile(sorted: &[Duration], percent: usize) -> Option<Duration> {
-    let rank = (sorted.len() * percent).div_ceil(100).max(1);
-    sorted.get(rank - 1).copied()
-}
-
-pub(crate) fn ms(time: Duration) -> f64 {
-    time.as_secs_f64() * 1e3
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn samples(cpu_ms: impl IntoIterator<Item = u64>) -> Samples {

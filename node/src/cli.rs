@@ -127,6 +127,12 @@ pub enum BenchCommand {
     ///
     /// Every operation is done by both in turns, so that what else the machine does slows both.
     Rln(BenchRlnArgs),
+    /// Measure how fast the archive takes messages and answers queries
+    ///
+    /// Fills an archive with a day of messages (payloads of 200 B to 2 KB on 100 content topics), then
+    /// asks through the node's store service, first with nothing else to do and then while messages come
+    /// in. What was made for it is removed afterwards.
+    Store(BenchStoreArgs),
 }
 
 /// Which keystore, and its password.
@@ -232,7 +238,50 @@ pub struct BenchRlnArgs {
     pub table_cache: Option<PathBuf>,
 }
 
-/// How a comparison is written.
+/// Arguments of `weir bench store`.
+#[derive(Debug, Args)]
+pub struct BenchStoreArgs {
+    /// What keeps the messages
+    #[arg(long, value_enum, default_value_t, value_name = "BACKEND")]
+    pub backend: BenchBackend,
+    /// Messages to fill the archive with
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(100..=1_000_000_000), value_name = "NUMBER")]
+    pub messages: u64,
+    /// Times each kind of query is asked, in each of the two phases
+    #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000), value_name = "NUMBER")]
+    pub queries: u64,
+    /// Messages a second that come in during the second phase
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=50_000), value_name = "NUMBER")]
+    pub ingest_rate: u32,
+    /// Another seed makes other messages and other queries
+    #[arg(long, default_value_t = 1, value_name = "NUMBER")]
+    pub seed: u64,
+    /// The database, for --backend=postgres: postgres://user:password@host:port/database. It must hold
+    /// no messages
+    #[arg(long, env = "WEIR_BENCH_DB_URL", hide_env_values = true, value_name = "URL")]
+    pub db_url: Option<Secret>,
+    /// Where to make the archive's folder, for --backend=redb [default: the folder for temporary files]
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// Leave the archive behind instead of removing it
+    #[arg(long)]
+    pub keep: bool,
+    /// Form of the answer
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub format: BenchFormat,
+}
+
+/// What keeps an archive's messages.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum BenchBackend {
+    /// Files of weir's own.
+    #[default]
+    Redb,
+    /// A PostgreSQL server.
+    Postgres,
+}
+
+/// How a measurement is written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum BenchFormat {
     /// For people at a terminal.
@@ -258,6 +307,16 @@ impl Cli {
     /// The command, which is `run` when none was named.
     pub fn into_command(self) -> Command {
         self.command.unwrap_or_else(|| Command::Run(Box::new(self.settings)))
+    }
+}
+
+impl From<BenchFormat> for weir_bench_kit::Format {
+    fn from(format: BenchFormat) -> Self {
+        match format {
+            BenchFormat::Table => Self::Table,
+            BenchFormat::Markdown => Self::Markdown,
+            BenchFormat::Json => Self::Json,
+        }
     }
 }
 

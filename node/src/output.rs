@@ -14,6 +14,7 @@ use serde::Serialize;
 use crate::cli::Format;
 
 pub mod banner;
+pub mod progress;
 
 /// Exit code of everything that is not success, as nwaku has it.
 const FAILED: u8 = 1;
@@ -33,6 +34,11 @@ pub fn print_as(format: Format, answer: &(impl Display + Serialize)) -> io::Resu
         Format::Text => print(answer),
         Format::Json => print(serde_json::to_string_pretty(answer)?),
     }
+}
+
+/// Writes `note` to standard error: what is worth knowing and no answer.
+pub fn note(note: impl Display) -> io::Result<()> {
+    writeln!(io::stderr(), "{note}")
 }
 
 /// Shows clap's help, version or refusal, where each belongs.

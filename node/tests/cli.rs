@@ -104,6 +104,20 @@ fn bad_flags_are_refused_with_a_reason() {
         (&["--rest=false", "--rest-admin"], "--rest-admin has no effect, as the REST server is off (--rest)"),
         (&["--tcp-port=8645"], "tcp-port"),
         (&["bench", "rln", "--iterations=0"], "0 is not in 1..=100000"),
+        (&["bench", "store", "--messages=99"], "99 is not in 100..=1000000000"),
+        (&["bench", "store", "--queries=0"], "0 is not in 1..=1000000"),
+        (&["bench", "store", "--backend=sqlite"], "[possible values: redb, postgres]"),
+        (&["bench", "store", "--backend=postgres"], "--backend=postgres needs --db-url=postgres://"),
+        (&["bench", "store", "--db-url=postgres://host/waku"], "--db-url has no effect with --backend=redb"),
+        (
+            &["bench", "store", "--backend=postgres", "--db-url=sqlite://store.sqlite3"],
+            "--db-url: expected postgres://user:password@host:port/database",
+        ),
+        (
+            &["bench", "store", "--backend=postgres", "--db-url=postgres://host/waku", "--dir=x"],
+            "--dir has no effect with --backend=postgres",
+        ),
+        (&["bench", "store", "--dir=/dev/null"], "cannot make a folder in /dev/null: "),
     ] {
         let text = refusal(&weir(arguments));
         assert!(text.contains(reason), "{arguments:?}: {text}");
@@ -313,6 +327,26 @@ fn evidence_is_listed_and_its_secret_only_on_request() {
             "secret": "08".repeat(32),
         }])
     );
+}
+
+#[test]
+fn the_archives_benchmark_tells_how_far_it_is_and_leaves_nothing() {
+    let folder = TempDir::new().expect("temporary folder");
+    let within = format!("--dir={}", folder.path().display());
+    let arguments = ["bench", "store", "--messages=100", "--queries=1", "--format=json", &within];
+    let output = weir(&arguments);
+    let answer: Value = serde_json::from_str(&success(&output)).expect("JSON");
+    assert!(answer["ingest_per_s"].as_f64() > Some(0.0), "{answer}");
+    for phase in ["idle", "ingesting"] {
+        for kind in ["hash_1", "hash_10", "hour_10_topics", "newest_20", "topic_tenth_of_time", "page_100"] {
+            for percent in ["p50_ms", "p90_ms", "p95_ms", "p99_ms"] {
+                assert!(answer[phase][kind][percent].as_f64() > Some(0.0), "{phase} {kind}: {answer}");
+            }
+        }
+    }
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(told.contains("filling the archive\nasking it"), "{told}");
+    assert!(is_empty(folder.path()));
 }
 
 #[test]

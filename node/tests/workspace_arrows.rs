@@ -20,7 +20,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("net", &["core", "wire"]),
     ("actors", &["core", "wire", "rln", "membership", "protocols", "storage", "net"]),
     ("api", &["core", "wire", "protocols"]),
-    ("bench-rln", &["core", "circuits", "groth16", "rln"]),
+    ("bench-kit", &[]),
+    ("bench-rln", &["bench-kit", "core", "circuits", "groth16", "rln"]),
+    ("bench-store", &["bench-kit", "core", "wire", "protocols", "storage", "net", "actors"]),
     (
         "node",
         &[
@@ -36,7 +38,9 @@ const ARROWS: &[(&str, &[&str])] = &[
             "net",
             "actors",
             "api",
+            "bench-kit",
             "bench-rln",
+            "bench-store",
         ],
     ),
     ("testkit", &["core", "wire", "rln", "membership", "protocols", "storage"]),
@@ -54,6 +58,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "net",
             "actors",
             "api",
+            "bench-kit",
             "bench-rln",
             "node",
             "testkit",

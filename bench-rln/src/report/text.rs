@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use weir_bench_kit::{Rows, digits};
+
 use super::{EngineReport, Figure, Report};
 use crate::samples::Spread;
 
@@ -9,27 +11,18 @@ use crate::samples::Spread;
 const NOTHING: &str = "-";
 
 pub(super) fn table(report: &Report) -> String {
-    let mut text = introduction(report, "");
-    for rows in [figures(report), footprints(report)] {
-        if rows.len() > 1 {
-            text.push('\n');
-            text.push_str(&aligned(&rows));
-        }
-    }
-    text.trim_end().to_owned()
+    with_tables(report, "", Rows::to_table)
 }
 
 pub(super) fn markdown(report: &Report) -> String {
-    let mut text = introduction(report, "  ");
-    for rows in [figures(report), footprints(report)] {
-        let [heading, body @ ..] = &rows[..] else { continue };
-        if body.is_empty() {
-            continue;
-        }
-        let _ = write!(text, "\n| {} |\n|{}\n", heading.join(" | "), "---|".repeat(heading.len()));
-        for row in body {
-            let _ = writeln!(text, "| {} |", row.join(" | "));
-        }
+    with_tables(report, "  ", Rows::to_markdown)
+}
+
+fn with_tables(report: &Report, line_end: &str, write: fn(&Rows) -> String) -> String {
+    let mut text = introduction(report, line_end);
+    for rows in [figures(report), footprints(report)].iter().filter(|rows| !rows.is_empty()) {
+        text.push('\n');
+        text.push_str(&write(rows));
     }
     text.trim_end().to_owned()
 }
@@ -37,12 +30,11 @@ pub(super) fn markdown(report: &Report) -> String {
 /// What was measured where. `line_end` keeps lines apart in Markdown.
 fn introduction(report: &Report, line_end: &str) -> String {
     let machine = &report.machine;
-    let features = if machine.cpu_features.is_empty() { "none" } else { &machine.cpu_features.join(" ") };
     let mut text = format!(
-        "{} ({} cores; {features}); weir's arithmetic: {}{line_end}\n\
+        "{}; weir's arithmetic: {}{line_end}\n\
          {} rounds, {} thread(s). Median processor time in ms (10th to 90th percentile; w: median wall \
          time); a ratio is how many times as long it takes the other{line_end}\n",
-        machine.cpu_model, machine.cores, machine.backend, report.iterations, report.threads
+        machine.host, machine.backend, report.iterations, report.threads
     );
     for engine in report.engines.iter().filter(|engine| engine.fallbacks > 0) {
         let _ = writeln!(
@@ -54,7 +46,7 @@ fn introduction(report: &Report, line_end: &str) -> String {
     text
 }
 
-fn figures(report: &Report) -> Vec<Vec<String>> {
+fn figures(report: &Report) -> Rows {
     let mut heading = vec!["operation".to_owned()];
     heading.extend(report.engines.iter().map(|engine| engine.label.to_owned()));
     heading.extend(report.peers().iter().map(|peer| format!("ratio to {}", peer.label)));
@@ -67,7 +59,9 @@ fn figures(report: &Report) -> Vec<Vec<String>> {
         }));
         row
     };
-    std::iter::once(heading).chain(report.figures().into_iter().map(row)).collect()
+    let mut rows = Rows::new(heading);
+    report.figures().into_iter().map(row).for_each(|row| rows.push(row));
+    rows
 }
 
 fn cell(spread: &Spread) -> String {
@@ -79,10 +73,10 @@ fn cell(spread: &Spread) -> String {
     format!("{} ({p10} to {p90}; w {wall})", digits(*cpu_p50_ms))
 }
 
-fn footprints(report: &Report) -> Vec<Vec<String>> {
+fn footprints(report: &Report) -> Rows {
     let heading =
         ["alone in a process", "tables", "start to first proof", "to first check", "memory", "peak"];
-    let mut rows = vec![heading.map(str::to_owned).to_vec()];
+    let mut rows = Rows::new(heading.map(str::to_owned));
     for footprint in &report.footprints {
         let mib = |kib: u64| format!("{} MiB", digits(kib as f64 / 1024.0));
         rows.push(vec![
@@ -97,42 +91,10 @@ fn footprints(report: &Report) -> Vec<Vec<String>> {
     rows
 }
 
-/// Three digits that count: more would be of noise.
-pub(crate) fn digits(value: f64) -> String {
-    match value.abs() {
-        size if size >= 99.95 => format!("{value:.0}"),
-        size if size >= 9.995 => format!("{value:.1}"),
-        size if size >= 0.9995 => format!("{value:.2}"),
-        size if size >= 0.0995 => format!("{value:.3}"),
-        _ => format!("{value:.4}"),
-    }
-}
-
-fn aligned(rows: &[Vec<String>]) -> String {
-    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |column: usize| {
-        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..columns).map(width).collect();
-    let mut text = String::new();
-    for row in rows {
-        let cells: Vec<String> =
-            row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
-        let _ = writeln!(text, "{}", cells.join("  ").trim_end());
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::report::tests::report;
-
-    #[test]
-    fn three_digits_are_shown() {
-        let shown = [1234.5, 51.26, 2.345, 0.5214, 0.01234].map(digits);
-        assert_eq!(shown, ["1234", "51.3", "2.35", "0.521", "0.0123"]);
-    }
 
     #[test]
     fn a_row_has_every_engine_and_ratio() {

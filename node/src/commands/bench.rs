@@ -1,60 +1,28 @@
-//! `weir bench rln`: how fast this machine makes and checks proofs, beside zerokit's engine.
-//!
-//! The measurement itself is [`weir_bench_rln`]'s, which `rln-compare` uses as well.
+//! `weir bench`: what this machine can do.
 
-use std::{fs, io, path::PathBuf};
+use crate::cli::BenchCommand;
 
-use weir_bench_rln::{CompareError, Contestant, Format, RLN_3, Run, Settings, WEIR};
+mod rln;
+mod store;
 
-use crate::{
-    cli::{BenchCommand, BenchFormat, BenchRlnArgs},
-    output,
-};
-
-/// What is compared, ours first.
-const CONTESTANTS: [Contestant; 2] = [WEIR, RLN_3];
+pub use rln::BenchRlnError;
+pub use store::BenchStoreError;
 
 /// Why a measurement failed.
 #[derive(Debug, thiserror::Error)]
 pub enum BenchError {
-    /// An engine failed or could not be started.
+    /// Of the RLN engines.
     #[error(transparent)]
-    Compare(#[from] CompareError),
-    /// The picture could not be written.
-    #[error("cannot write {path}: {source}")]
-    Plot {
-        /// Where to.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
-    /// The answer could not be written.
-    #[error("cannot write the answer: {0}")]
-    Output(#[from] io::Error),
+    Rln(#[from] BenchRlnError),
+    /// Of the archive.
+    #[error(transparent)]
+    Store(#[from] BenchStoreError),
 }
 
 /// Runs a command of `weir bench`.
 pub fn run(command: &BenchCommand) -> Result<(), BenchError> {
-    let BenchCommand::Rln(arguments) = command;
-    let run = Run { contestants: &CONTESTANTS, own_arguments: &["bench", "rln"] };
-    if let Some(engine) = &arguments.footprint_of {
-        return Ok(output::print(run.footprint_json(engine, arguments.table_cache.as_deref())?)?);
-    }
-    let BenchRlnArgs { iterations, threads, batches, .. } = arguments;
-    let settings =
-        Settings { iterations: *iterations, threads: usize::from(*threads), batches: batches.clone() };
-    let report = run.compare(&settings)?;
-    if let Some(path) = &arguments.plot {
-        let written = fs::write(path, weir_bench_rln::plot(&report));
-        written.map_err(|source| BenchError::Plot { path: path.clone(), source })?;
-    }
-    Ok(output::print(report.to_text(format(arguments.format)))?)
-}
-
-const fn format(format: BenchFormat) -> Format {
-    match format {
-        BenchFormat::Table => Format::Table,
-        BenchFormat::Markdown => Format::Markdown,
-        BenchFormat::Json => Format::Json,
+    match command {
+        BenchCommand::Rln(arguments) => Ok(rln::run(arguments)?),
+        BenchCommand::Store(arguments) => Ok(store::run(arguments)?),
     }
 }

@@ -83,9 +83,9 @@ fn answer(arguments: &Arguments) -> Result<String, Box<dyn std::error::Error>> {
         fs::write(path, weir_bench_rln::plot(&report))?;
     }
     Ok(report.to_text(match arguments.format {
-        Format::Table => weir_bench_rln::Format::Table,
-        Format::Markdown => weir_bench_rln::Format::Markdown,
-        Format::Json => weir_bench_rln::Format::Json,
+        Format::Table => weir_bench_kit::Format::Table,
+        Format::Markdown => weir_bench_kit::Format::Markdown,
+        Format::Json => weir_bench_kit::Format::Json,
     }))
 }
 
