@@ -9,9 +9,10 @@
 use std::{
     env,
     fs::{self, File},
+    io::{BufRead, BufReader, Write},
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
-    process::{self, Child, Command, Output, Stdio},
+    process::{self, Child, ChildStdin, Command, Output, Stdio},
     sync::{
         LazyLock, Mutex,
         atomic::{AtomicU32, Ordering},
@@ -42,6 +43,13 @@ pub struct PostgresServer {
     programs: Programs,
     folder: PathBuf,
     guard: Mutex<Child>,
+}
+
+/// An open session, which may hold locks.
+#[derive(Debug)]
+pub struct Session {
+    child: Child,
+    input: Option<ChildStdin>,
 }
 
 /// Where PostgreSQL's programs are, and who may run them.
@@ -106,6 +114,29 @@ impl PostgresServer {
         String::from_utf8(output.stdout).expect("psql prints UTF-8").trim_end().to_owned()
     }
 
+    /// A session that has done `sql` and stays open until it is dropped.
+    ///
+    /// # Panics
+    /// When the server answers an error.
+    pub fn session(&self, url: &str, sql: &str) -> Session {
+        let mut command =
+            self.programs.command("psql", &["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", url]);
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("psql can be run");
+        let mut input = child.stdin.take().expect("it is piped");
+        writeln!(input, "{sql};\n\\echo done").expect("psql reads");
+        let mut answer = String::new();
+        let output = child.stdout.as_mut().expect("it is piped");
+        BufReader::new(output).read_line(&mut answer).expect("psql writes");
+        assert_eq!(answer, "done\n", "{sql}");
+        Session { child, input: Some(input) }
+    }
+
+    /// What the server has written to its log.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.join("log")).unwrap_or_default()
+    }
+
     /// Lets the server end as an operator would.
     pub fn stop(&self) {
         self.control(&["-m", "fast", "stop"]);
@@ -125,8 +156,14 @@ impl PostgresServer {
         let fixed = ["-D", path(&self.folder), "-w", "-s", "-t", "60"];
         let output = self.programs.command("pg_ctl", &[&fixed[..], arguments].concat()).output();
         let output = output.expect("pg_ctl can be run");
-        let log = || fs::read_to_string(self.folder.join("log")).unwrap_or_default();
-        assert!(output.status.success(), "pg_ctl {arguments:?}: {output:?}\n{}", log());
+        assert!(output.status.success(), "pg_ctl {arguments:?}: {output:?}\n{}", self.log());
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        drop(self.input.take());
+        drop(self.child.wait());
     }
 }
 
