@@ -71,7 +71,7 @@ struct PostgresArchive {
 pub(super) fn open(url: &PostgresUrl, options: Options) -> Result<Arc<dyn Archive>, OpenArchiveError> {
     Ok(Arc::new(PostgresArchive {
         server: Server::open(url, options)?,
-        partitions: Partitions::default(),
+        partitions: Partitions::new(options.size_cap),
         slot: (RandomState::new().hash_one(()) % SLOTS) as i16,
         bytes: Mutex::new(None),
     }))

@@ -28,11 +28,26 @@ pub(super) struct Known {
     pub(super) lookup: Vec<Span>,
 }
 
+impl Known {
+    fn lacks(&self, ts: i64) -> bool {
+        spans::find(&self.message, ts).is_none() || spans::find(&self.lookup, ts).is_none()
+    }
+}
+
 /// What is known about the partitions.
-#[derive(Debug, Default)]
-pub(super) struct Partitions(Mutex<Option<(Instant, Known)>>);
+#[derive(Debug)]
+pub(super) struct Partitions {
+    cached: Mutex<Option<(Instant, Known)>>,
+    /// The bytes that the archive may take.
+    size_cap: Option<u64>,
+}
 
 impl Partitions {
+    /// Of an archive that may take `size_cap` bytes.
+    pub(super) const fn new(size_cap: Option<u64>) -> Self {
+        Self { cached: Mutex::new(None), size_cap }
+    }
+
     /// The partitions as they were a short while ago.
     pub(super) async fn known(&self, client: &impl GenericClient) -> Result<Known, tokio_postgres::Error> {
         if let Some((read, known)) = self.cached().as_ref()
@@ -53,46 +68,77 @@ impl Partitions {
         Ok(known)
     }
 
-    /// Makes the partitions for messages of these `timestamps` (nanoseconds, in order), and the next hour's.
+    /// Makes the partitions for messages of these `timestamps` (nanoseconds, in order), and the one after them.
     pub(super) async fn make(
         &self,
         connection: &mut Object,
         timestamps: &[i64],
     ) -> Result<(), tokio_postgres::Error> {
-        let known = self.known(&*connection).await?;
-        let lacking = |known: &Known, ts: &i64| {
-            spans::find(&known.message, *ts).is_none() || spans::find(&known.lookup, *ts).is_none()
-        };
-        let mut wanted: Vec<i64> = timestamps.iter().copied().filter(|ts| lacking(&known, ts)).collect();
-        while !wanted.is_empty() {
-            let transaction = connection.transaction().await?;
-            transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&PARTITION_LOCK]).await?;
-            let now: i64 =
-                transaction.query_one("SELECT extract(epoch FROM now())::bigint", &[]).await?.get(0);
-            // Another node may have made some meanwhile.
-            let mut known = self.read(&transaction).await?;
-            let mut made = 0;
-            while made < MADE_AT_ONCE
-                && let Some(ts) = wanted.pop()
-            {
-                for (table, spans) in
-                    [(Table::Message, &mut known.message), (Table::Lookup, &mut known.lookup)]
-                {
-                    if spans::find(spans, ts).is_none() {
-                        let span = table.span_for(ts, now, spans);
-                        create(&transaction, table, span).await?;
-                        spans.insert(spans.partition_point(|other| *other < span), span);
-                        made += 1;
-                        if table == Table::Message {
-                            wanted.extend(span.next_hour(now));
-                        }
-                    }
-                }
-            }
-            transaction.commit().await?;
-            *self.cached() = Some((Instant::now(), known));
+        let mut known = self.known(&*connection).await?;
+        let mut lacking: Vec<i64> = timestamps.iter().copied().filter(|ts| known.lacks(*ts)).collect();
+        while !lacking.is_empty() {
+            known = self.make_some(connection, &mut lacking).await?;
+        }
+        let last = timestamps.last().and_then(|ts| spans::find(&known.message, *ts));
+        if let Some(ahead) = last.and_then(Span::next)
+            && known.lacks(ahead)
+        {
+            self.make_some(connection, &mut vec![ahead]).await?;
         }
         Ok(())
+    }
+
+    /// Makes partitions for some of `lacking` and takes these from it.
+    async fn make_some(
+        &self,
+        connection: &mut Object,
+        lacking: &mut Vec<i64>,
+    ) -> Result<Known, tokio_postgres::Error> {
+        let transaction = connection.transaction().await?;
+        transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&PARTITION_LOCK]).await?;
+        let now: i64 = transaction.query_one("SELECT extract(epoch FROM now())::bigint", &[]).await?.get(0);
+        // Another node may have made some meanwhile.
+        let mut known = self.read(&transaction).await?;
+        let width = self.width(&transaction, &known.message, now).await?;
+        let mut made = 0;
+        while made < MADE_AT_ONCE
+            && let Some(ts) = lacking.pop()
+        {
+            for (table, spans) in [(Table::Message, &mut known.message), (Table::Lookup, &mut known.lookup)] {
+                if spans::find(spans, ts).is_none() {
+                    let span = table.span_for(ts, now, width, spans);
+                    create(&transaction, table, span).await?;
+                    spans.insert(spans.partition_point(|other| *other < span), span);
+                    made += 1;
+                }
+            }
+        }
+        transaction.commit().await?;
+        *self.cached() = Some((Instant::now(), known.clone()));
+        Ok(known)
+    }
+
+    /// How long partitions for what arrives now should be, judged by the last two of `messages`.
+    async fn width(
+        &self,
+        client: &impl GenericClient,
+        messages: &[Span],
+        now: i64,
+    ) -> Result<i64, tokio_postgres::Error> {
+        let mut bytes = 0;
+        let mut since = now;
+        if self.size_cap.is_some() {
+            for span in messages.iter().rev().filter(|span| span.from <= now && span.next().is_some()).take(2)
+            {
+                let partition = format!("weir.{}", Table::Message.partition(*span));
+                let size = client
+                    .query_one("SELECT pg_total_relation_size($1::text::regclass)", &[&partition])
+                    .await?;
+                bytes += size.try_get::<_, i64>(0)?.unsigned_abs();
+                since = span.from;
+            }
+        }
+        Ok(spans::width(bytes, now.abs_diff(since), self.size_cap))
     }
 
     /// Forgets what is known, because it has proved wrong.
@@ -101,7 +147,7 @@ impl Partitions {
     }
 
     fn cached(&self) -> MutexGuard<'_, Option<(Instant, Known)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.cached.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

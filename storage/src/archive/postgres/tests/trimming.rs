@@ -15,15 +15,29 @@ fn hour_partition(first: i64) -> String {
 }
 
 #[test]
-fn the_next_hour_is_made_ahead() {
+fn the_next_hour_is_made_ahead_every_hour() {
     let url = PostgresServer::shared().database();
-    let hour = this_hour();
-    // The hour may have changed since.
     let archive = archive(&url);
-    archive.insert(&[message(hour + HOUR / 2, 0, "/a/1/b/c", 0)]).expect("inserts");
+    let hour = this_hour() - 10 * HOUR;
+    for hour in (0..5).map(|later| hour + later * HOUR) {
+        archive.insert(&[message(hour + HOUR / 2, 0, "/a/1/b/c", 0)]).expect("inserts");
+        let made = partitions(&url, "message");
+        assert!(made.contains(&hour_partition(hour)), "{made:?}");
+        assert_eq!(made.last(), Some(&hour_partition(hour + HOUR)));
+    }
+}
+
+#[test]
+fn partitions_are_shorter_when_an_hour_is_too_much_for_the_size() {
+    let url = PostgresServer::shared().database();
+    let options = Options { connections: 4, size_cap: Some(1_000_000) };
+    let archive = open(&url.parse().expect("a URL"), options).expect("opens");
+    // Inside of the hour around now in which partitions may be shorter.
+    let start = this_hour() + 10 * SECOND;
+    archive.insert(&[message(start, 0, "/a/1/b/c", 0)]).expect("inserts");
     let made = partitions(&url, "message");
-    assert!(made.contains(&hour_partition(hour)), "{made:?}");
-    assert!(made.contains(&hour_partition(hour + HOUR)) || this_hour() != hour, "{made:?}");
+    let first = spans::Table::Message.span(&made[0]).expect("a partition of ours");
+    assert_eq!(first.to - first.from, 60, "{made:?}");
 }
 
 #[test]
