@@ -2,6 +2,7 @@
 
 use std::{fmt, path::PathBuf, str::FromStr, sync::Arc};
 
+use tokio_postgres::{Config, config::SslMode};
 use zeroize::Zeroizing;
 
 use super::{Archive, postgres, segments};
@@ -79,6 +80,16 @@ pub fn open(location: &Location, options: Options) -> Result<Arc<dyn Archive>, O
     }
 }
 
+impl Location {
+    /// Whether it is certain that no archive is there. Of a database only its server knows.
+    pub fn is_vacant(&self) -> bool {
+        match self {
+            Self::Folder(folder) => segments::is_vacant(folder),
+            Self::Postgres(_) => false,
+        }
+    }
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self { connections: 50, size_cap: None }
@@ -87,8 +98,19 @@ impl Default for Options {
 
 impl PostgresUrl {
     /// With its password, for the client alone.
-    pub(super) fn reveal(&self) -> &str {
+    fn reveal(&self) -> &str {
         &self.0
+    }
+
+    /// As the client reads it, or why it cannot be served.
+    pub(super) fn config(&self) -> Result<Config, String> {
+        // The parser names the part that it does not understand and never its value.
+        let mut config: Config = self.reveal().parse().map_err(|error| postgres::text(&error))?;
+        if config.get_ssl_mode() == SslMode::Require {
+            return Err("sslmode=require is not supported: connections are not encrypted".to_owned());
+        }
+        config.ssl_mode(SslMode::Disable);
+        Ok(config)
     }
 }
 

@@ -80,8 +80,9 @@ pub enum Refusal {
     /// No shard, so no node of ours could serve it.
     #[error("the pubsub topic is not /waku/2/rs/<cluster>/<shard>")]
     ForeignTopic,
-    /// The row has another hash than its message. Rows from before nwaku's store v3 (0.27) are like that: nwaku
-    /// gave them hashes at random, or forgot their senders' timestamps.
+    /// The row has another hash than its message. Rows that nwaku took over from older schemas are like that: it
+    /// gave them random hashes (SQLite, version 8) or the time of storage for the sender's (SQLite, version 10;
+    /// PostgreSQL, version 6).
     #[error("the hash is not that of the message")]
     WrongHash,
     /// Blank, too long, or no text.

@@ -26,6 +26,7 @@ use weir_core::{
     store::{Direction, Page, Query, StoredMessage},
 };
 
+pub(super) use self::errors::text;
 use self::{
     partitions::Partitions,
     query::Bounds,

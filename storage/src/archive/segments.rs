@@ -105,6 +105,11 @@ impl Limits {
     }
 }
 
+/// Whether there is certainly no archive in `folder`.
+pub(super) fn is_vacant(folder: &Path) -> bool {
+    folder.join(folder::CATALOG).try_exists().is_ok_and(|there| !there)
+}
+
 pub(super) fn open(folder: &Path, options: Options) -> Result<Arc<dyn Archive>, OpenArchiveError> {
     file::create_directory(folder).map_err(|error| OpenError::from_io(folder, error))?;
     Ok(Arc::new(Segments::open(Folder::Disk(folder.to_owned()), Limits::new(options))?))

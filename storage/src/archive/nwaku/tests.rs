@@ -1,4 +1,4 @@
-//! Archives made with nwaku's own statements.
+//! Archives with the tables that nwaku's have.
 
 use std::path::Path;
 
@@ -8,17 +8,24 @@ use weir_core::{MessageHash, store::StoredMessage};
 
 use super::*;
 
-/// What a fresh nwaku does: `driver/sqlite_driver/queries.nim`, with the version of `migrations.nim`.
+mod on_postgres;
+
+/// The table of nwaku's newest schema and its index, in the journal mode in which nwaku writes.
 const SQLITE: &str = "
     PRAGMA journal_mode = WAL;
-    CREATE TABLE IF NOT EXISTS Message (
-        messageHash BLOB NOT NULL PRIMARY KEY, pubsubTopic BLOB NOT NULL, contentTopic BLOB NOT NULL,
-        payload BLOB, version INTEGER NOT NULL, timestamp INTEGER NOT NULL, meta BLOB) WITHOUT ROWID;
-    CREATE INDEX IF NOT EXISTS i_ts ON Message (timestamp);
-    PRAGMA user_version = 10;";
+    CREATE TABLE Message (
+        messageHash BLOB PRIMARY KEY NOT NULL,
+        pubsubTopic BLOB NOT NULL,
+        contentTopic BLOB NOT NULL,
+        payload BLOB,
+        version INTEGER NOT NULL,
+        timestamp INTEGER NOT NULL,
+        meta BLOB
+    ) WITHOUT ROWID;
+    CREATE INDEX i_ts ON Message (timestamp);
+    PRAGMA user_version = 10";
 
-const INSERT: &str = "INSERT INTO Message (messageHash, pubsubTopic, contentTopic, payload, version, timestamp, meta) \
-                      VALUES (?, ?, ?, ?, ?, ?, ?);";
+const INSERT: &str = "INSERT INTO Message VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 
 /// Messages in their order: pairs with one timestamp, empty and long payloads, with and without meta.
 fn messages(count: i64) -> Vec<StoredMessage> {

@@ -79,7 +79,7 @@ impl From<tokio_postgres::Error> for ArchiveError {
 }
 
 /// What the server said, or what the system said of the connection.
-pub(super) fn text(error: &tokio_postgres::Error) -> String {
+pub(in super::super) fn text(error: &tokio_postgres::Error) -> String {
     if let Some(said) = error.as_db_error() {
         return format!("{} ({})", said.message(), said.code().code());
     }

@@ -22,11 +22,11 @@ use tokio::{
     runtime::{Builder, Runtime},
     time::{sleep, timeout},
 };
-use tokio_postgres::{Config, NoTls, config::SslMode};
+use tokio_postgres::{Config, NoTls};
 
 use super::{
     super::{ArchiveError, OpenArchiveError, Options, PostgresUrl},
-    errors::{ConnectError, text},
+    errors::ConnectError,
     schema,
 };
 
@@ -203,12 +203,7 @@ async fn given_up(wanted: &dyn Fn() -> bool) -> ArchiveError {
 
 fn parse(url: &PostgresUrl) -> Result<Config, OpenArchiveError> {
     let wrong = |reason: String| OpenArchiveError::Url { url: url.to_string(), reason };
-    // The parser names the part that it does not understand and never its value.
-    let mut config: Config = url.reveal().parse().map_err(|error| wrong(text(&error)))?;
-    if config.get_ssl_mode() == SslMode::Require {
-        return Err(wrong("sslmode=require is not supported: connections are not encrypted".to_owned()));
-    }
-    config.ssl_mode(SslMode::Disable);
+    let mut config = url.config().map_err(wrong)?;
     let options = match config.get_options() {
         Some(theirs) => format!("{theirs} {SESSION}"),
         None => SESSION.to_owned(),

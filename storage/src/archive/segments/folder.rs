@@ -25,7 +25,7 @@ use crate::{
     schema::Kind,
 };
 
-const CATALOG: &str = "catalog.redb";
+pub(super) const CATALOG: &str = "catalog.redb";
 const SEGMENT: &str = "segment";
 const FILTER: &str = "filter";
 /// What a file is called until it is complete.
