@@ -5,8 +5,12 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use weir_core::{ContentTopic, PubsubTopic};
 
-use crate::config::{RawConfig, Secret};
+use crate::{
+    config::{RawConfig, Secret},
+    moment::Moment,
+};
 
 /// A Waku node whose relay is rate limited by RLN proofs.
 ///
@@ -38,6 +42,15 @@ pub enum Command {
         /// What to do.
         #[command(subcommand)]
         command: CircuitsCommand,
+    },
+    /// Look at the archive of messages, take it along, or take over nwaku's
+    ///
+    /// The archive is the folder `archive` in --data-dir unless --store-message-db-url names a PostgreSQL database.
+    /// One in a folder belongs to one process at a time: stop its node first.
+    Store {
+        /// What to do.
+        #[command(subcommand)]
+        command: StoreCommand,
     },
     /// Measure this machine
     Bench {
@@ -79,6 +92,144 @@ pub enum CircuitsCommand {
     Setup(SetupArgs),
     /// Check that a key is the published one of a circuit that weir knows, point by point
     VerifyKey(VerifyKeyArgs),
+}
+
+/// A command of `weir store`.
+#[derive(Debug, Subcommand)]
+pub enum StoreCommand {
+    /// Count messages
+    Count(CountArgs),
+    /// Show how much there is, of which shards and from when
+    Stats(StatsArgs),
+    /// Write messages to a file or a pipe
+    ///
+    /// The form is a row of length-delimited protobuf messages: a varint with the length, then a WakuMessageKeyValue
+    /// of the published schema of store v3, with the hash, the message and the pubsub topic. The oldest is first. A
+    /// file gets its name when it is complete.
+    Export(ExportArgs),
+    /// Store the messages of an export
+    ///
+    /// None is stored twice, so an import that was broken off is run again. A record whose message has another hash
+    /// than the record says, or is ephemeral, is counted and left out, and the command fails at its end with exit
+    /// code 1. What is no record ends the command at its place; what was read before it is stored.
+    Import(ImportArgs),
+    /// Read the whole archive and check hashes and indexes; exit code 1 when something is wrong
+    Verify(StatsArgs),
+    /// Store the messages of an archive of nwaku
+    ///
+    /// Nothing is written there, and nwaku may be running: what it stores meanwhile is found by running the command
+    /// again, with --start to be quick. None is stored twice. The hash of every message is computed; rows with
+    /// another one are counted and left out, and make the command fail at its end with exit code 1. Rows of pubsub
+    /// topics other than /waku/2/rs/<cluster>/<shard> are counted and left out as well, without failure. nwaku's
+    /// archives keep no RLN proofs, so the messages from there have none. Read are version 10 of its schema in SQLite
+    /// and versions 6 to 8 in PostgreSQL.
+    Migrate(MigrateArgs),
+}
+
+/// Which archive.
+#[derive(Debug, Args)]
+pub struct ArchiveArgs {
+    /// Folder of the node's files
+    #[arg(
+        long,
+        visible_alias = "local-storage-path",
+        env = "WEIR_DATA_DIR",
+        default_value = "data",
+        value_name = "DIR"
+    )]
+    pub data_dir: PathBuf,
+    /// PostgreSQL database with the archive; better given in WEIR_STORE_MESSAGE_DB_URL, which ps does not show
+    /// [default: none, the archive is in the data folder]
+    #[arg(long, env = "WEIR_STORE_MESSAGE_DB_URL", hide_env_values = true, value_name = "URL")]
+    pub store_message_db_url: Option<Secret>,
+}
+
+/// Which of its messages.
+#[derive(Debug, Args)]
+pub struct SelectionArgs {
+    /// Not before this time: 2026-11-25T09:30:00Z, or nanoseconds since 1970
+    #[arg(long, allow_negative_numbers = true, value_name = "TIME")]
+    pub start: Option<Moment>,
+    /// Not after this time
+    #[arg(long, allow_negative_numbers = true, value_name = "TIME")]
+    pub end: Option<Moment>,
+    /// On this pubsub topic
+    #[arg(long, value_name = "TOPIC")]
+    pub pubsub_topic: Option<PubsubTopic>,
+    /// With this content topic (repeatable)
+    #[arg(long, value_parser = ContentTopic::new, value_name = "TOPIC")]
+    pub content_topic: Vec<ContentTopic>,
+}
+
+/// Arguments of `weir store count`.
+#[derive(Debug, Args)]
+pub struct CountArgs {
+    /// Where.
+    #[command(flatten)]
+    pub archive: ArchiveArgs,
+    /// What.
+    #[command(flatten)]
+    pub selection: SelectionArgs,
+    /// Form of the answer
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub format: Format,
+}
+
+/// Arguments of `weir store stats` and `weir store verify`.
+#[derive(Debug, Args)]
+pub struct StatsArgs {
+    /// Where.
+    #[command(flatten)]
+    pub archive: ArchiveArgs,
+    /// Form of the answer
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub format: Format,
+}
+
+/// Arguments of `weir store export`.
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// Where.
+    #[command(flatten)]
+    pub archive: ArchiveArgs,
+    /// What.
+    #[command(flatten)]
+    pub selection: SelectionArgs,
+    /// Where to; - is standard output
+    #[arg(long, short, default_value = "-", value_name = "FILE")]
+    pub output: PathBuf,
+}
+
+/// Arguments of `weir store import`.
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// Where to.
+    #[command(flatten)]
+    pub archive: ArchiveArgs,
+    /// The export; - is standard input
+    #[arg(long, short, default_value = "-", value_name = "FILE")]
+    pub input: PathBuf,
+    /// Form of the answer
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub format: Format,
+}
+
+/// Arguments of `weir store migrate`.
+#[derive(Debug, Args)]
+pub struct MigrateArgs {
+    /// Where to.
+    #[command(flatten)]
+    pub archive: ArchiveArgs,
+    /// nwaku's archive: sqlite://<path to store.sqlite3> or postgres://user:password@host:port/database. Better given
+    /// in WEIR_STORE_MIGRATE_FROM, which ps does not show
+    #[arg(long, env = "WEIR_STORE_MIGRATE_FROM", hide_env_values = true, value_name = "URL")]
+    pub from: Secret,
+    /// Leave out what is older: 2026-11-25T09:30:00Z, or nanoseconds since 1970
+    #[arg(long, allow_negative_numbers = true, value_name = "TIME")]
+    pub start: Option<Moment>,
+    /// Form of the answer
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub format: Format,
 }
 
 /// Arguments of `weir circuits inspect`.

@@ -3,3 +3,4 @@
 pub mod bench;
 pub mod circuits;
 pub mod rln;
+pub mod store;

@@ -3,6 +3,7 @@
 //! ```text
 //! main ── cli::Cli ──> run ───────> config::load ──> telemetry ──> lifecycle::run
 //!                 ├──> rln … ─────> commands::rln
+//!                 ├──> store … ───> commands::store
 //!                 └──> bench rln ─> commands::bench
 //! ```
 //!
@@ -18,5 +19,6 @@ pub mod commands;
 pub mod config;
 mod folders;
 pub mod lifecycle;
+mod moment;
 pub mod output;
 pub mod telemetry;

@@ -17,6 +17,7 @@ fn main() -> ExitCode {
         Command::Run(settings) => run(*settings),
         Command::Rln { command } => commands::rln::run(command).map_err(Into::into),
         Command::Circuits { command } => commands::circuits::run(command).map_err(Into::into),
+        Command::Store { command } => commands::store::run(&command).map_err(Into::into),
         Command::Bench { command } => commands::bench::run(&command).map_err(Into::into),
     };
     output::exit(done)

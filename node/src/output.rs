@@ -36,9 +36,10 @@ pub fn print_as(format: Format, answer: &(impl Display + Serialize)) -> io::Resu
     }
 }
 
-/// Writes `note` to standard error: what is worth knowing and no answer.
-pub fn note(note: impl Display) -> io::Result<()> {
-    writeln!(io::stderr(), "{note}")
+/// Writes `note` to standard error: what is worth knowing and no answer. A command that did its work does not fail
+/// because nobody can be told.
+pub fn note(note: impl Display) {
+    let _ = writeln!(io::stderr(), "{note}");
 }
 
 /// Shows clap's help, version or refusal, where each belongs.

@@ -65,6 +65,7 @@ fn help_names_the_commands_and_groups_the_options() {
         "run ",
         "rln ",
         "circuits ",
+        "store ",
         "bench ",
         "General:",
         "Network:",

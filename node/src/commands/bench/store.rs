@@ -59,7 +59,7 @@ pub(super) fn run(arguments: &BenchStoreArgs) -> Result<(), BenchStoreError> {
     drop(shown);
     let report = report?;
     if let Some(folder) = &report.kept_in {
-        output::note(format_args!("the archive is left in {}", folder.display()))?;
+        output::note(format_args!("the archive is left in {}", folder.display()));
     }
     Ok(output::print(report.to_text(arguments.format.into()))?)
 }
@@ -92,8 +92,7 @@ impl Shown {
             Stage::Ingesting => ("asking it while messages come in", Unit::Queries),
             Stage::CleaningUp => ("removing what was put in", Unit::Messages),
         };
-        // A measurement goes on when nobody can see how far it is.
-        let _ = output::note(label);
+        output::note(label);
         *shown = Some((stage, progress::Progress::new(unit, Some(of))));
     }
 }
