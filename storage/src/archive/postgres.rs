@@ -29,8 +29,9 @@ use weir_core::{
 pub(super) use self::errors::text;
 use self::{
     partitions::Partitions,
-    query::Bounds,
+    query::{Bounds, Filters},
     server::{Purpose, Server},
+    statements::Shape,
 };
 use super::{
     Archive, ArchiveError, Inserted, OpenArchiveError, Options, Place, PostgresUrl, Summary, Trim, Trimmed,
@@ -142,8 +143,9 @@ impl PostgresArchive {
         direction: Direction,
     ) -> Result<Option<Timestamp>, ArchiveError> {
         let known = self.partitions.known(connection).await?;
-        let any = Query { direction, ..Query::default() };
-        let found = query::in_range(connection, &known, &any, &Bounds::of_time(None, None), 1).await?;
+        let shape = Shape { direction, ..Shape::NAMES };
+        let all = Bounds::of_time(None, None);
+        let found = query::in_range(connection, &known, shape, &Filters::default(), &all, 1).await?;
         Ok(found.first().map(|message| message.place.0))
     }
 
@@ -164,12 +166,12 @@ impl PostgresArchive {
         after: Option<Place>,
     ) -> Result<Vec<StoredMessage>, ArchiveError> {
         let known = self.partitions.known(connection).await?;
-        let all = Query { include_data: true, ..Query::default() };
+        let shape = Shape { data: true, ..Shape::NAMES };
         let mut bounds = Bounds::of_time(None, None);
         if let Some(place) = after {
             bounds = bounds.beyond(place, Direction::Forward);
         }
-        let found = query::in_range(connection, &known, &all, &bounds, PART).await?;
+        let found = query::in_range(connection, &known, shape, &Filters::default(), &bounds, PART).await?;
         found.into_iter().map(query::Found::into_message).collect()
     }
 }

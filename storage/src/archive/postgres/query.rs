@@ -16,7 +16,7 @@ use super::{
     keys::{content_key, lookup_key, topic_number, topic_of},
     partitions::Known,
     spans,
-    statements::{LOOK_UP, Shape},
+    statements::{LOOK_UP, Places, Shape},
 };
 
 /// The places between which messages are looked for; both are left out. A shorter name is before, and a
@@ -35,38 +35,50 @@ pub(super) struct Found {
     data: Option<(i32, Bytes)>,
 }
 
+/// Places that are looked up one by one; see [`Places::Few`].
+const FEW: usize = 16;
+
 /// The page that `query` asks for.
 pub(super) async fn page(connection: &Object, known: &Known, query: &Query) -> Result<Page, ArchiveError> {
     let mut bounds = Bounds::of_time(query.start, query.end);
     if let Some(cursor) = query.cursor {
         let place = places_of(connection, known, &[cursor]).await?;
-        let place = at_places(connection, Shape::NAMES, &place, 1, &[]).await?.pop();
+        let place = at_places(connection, known, Shape::NAMES, place, 1, &[]).await?.pop();
         bounds = bounds.beyond(place.ok_or(ArchiveError::CursorNotFound)?.place, query.direction);
     }
     // One more tells whether there is another page.
     let limit = query.page_size.get() + 1;
+    // Of several content topics far more messages are looked at than answered: a page for each of them.
+    let names_first = query.include_data && query.content_topics.len() > 1;
     let mut found = if query.hashes.is_empty() {
-        in_range(connection, known, query, &bounds, limit).await?
+        let shape = Shape { data: query.include_data && !names_first, ..Shape::of(query) };
+        in_range(connection, known, shape, &Filters::of(query), &bounds, limit).await?
     } else {
         let mut places = places_of(connection, known, &query.hashes).await?;
         places.retain(|place| bounds.contains(place));
         let filters = Filters::of(query);
-        at_places(connection, Shape::of(query), &places, limit, &filters.parameters()).await?
+        at_places(connection, known, Shape::of(query), places, limit, &filters.parameters()).await?
     };
     let more = found.len() == limit;
     found.truncate(query.page_size.get());
     let cursor = found.last().filter(|_| more).map(|message| message.place.1);
+    if names_first && query.hashes.is_empty() {
+        let places = found.into_iter().map(|message| message.place).collect();
+        let shape = Shape { data: true, direction: query.direction, ..Shape::NAMES };
+        found = at_places(connection, known, shape, places, limit, &[]).await?;
+    }
     if query.direction == Direction::Backward {
         found.reverse();
     }
     Ok(Page { rows: found.into_iter().map(Found::into_row).collect::<Result<_, _>>()?, cursor })
 }
 
-/// The first `limit` messages within `bounds`, in the order of the query's direction.
+/// The first `limit` messages within `bounds`, in the order of the shape.
 pub(super) async fn in_range(
     connection: &Object,
     known: &Known,
-    query: &Query,
+    shape: Shape,
+    filters: &Filters,
     bounds: &Bounds,
     limit: usize,
 ) -> Result<Vec<Found>, ArchiveError> {
@@ -75,9 +87,8 @@ pub(super) async fn in_range(
     if low > high {
         return Ok(found);
     }
-    let statement = connection.prepare_cached(&Shape::of(query).in_range()).await?;
-    let filters = Filters::of(query);
-    for (first, last) in spans::steps(&known.message, low, high, query.direction) {
+    let statement = connection.prepare_cached(&shape.in_range()).await?;
+    for (first, last) in spans::steps(&known.message, low, high, shape.direction) {
         let missing = (limit - found.len()) as i64;
         let (after, before) = (&bounds.after, &bounds.before);
         let mut parameters: Vec<&(dyn ToSql + Sync)> =
@@ -97,21 +108,42 @@ pub(super) async fn in_range(
 /// The messages at `places` that pass the `filters`, in the order of the shape, at most `limit`.
 async fn at_places(
     connection: &Object,
+    known: &Known,
     shape: Shape,
-    places: &[Place],
+    mut places: Vec<Place>,
     limit: usize,
     filters: &[&(dyn ToSql + Sync)],
 ) -> Result<Vec<Found>, ArchiveError> {
-    if places.is_empty() {
-        return Ok(Vec::new());
+    places.sort_unstable();
+    let ends = places.first().zip(places.last());
+    let near = ends.is_some_and(|((first, _), (last, _))| {
+        spans::are_near(&known.message, first.as_nanos(), last.as_nanos())
+    });
+    let (kind, at_once) =
+        if places.len() > FEW && near { (Places::Near, places.len()) } else { (Places::Few, FEW) };
+    if shape.direction == Direction::Backward {
+        places.reverse();
     }
-    let statement = connection.prepare_cached(&shape.at_places()).await?;
-    let timestamps: Vec<i64> = places.iter().map(|(timestamp, _)| timestamp.as_nanos()).collect();
-    let hashes: Vec<&[u8]> = places.iter().map(|(_, hash)| hash.as_bytes().as_slice()).collect();
-    let limit = limit as i64;
-    let mut parameters: Vec<&(dyn ToSql + Sync)> = vec![&timestamps, &hashes, &limit];
-    parameters.extend(filters);
-    connection.query(&statement, &parameters).await?.iter().map(Found::try_from).collect()
+    let statement = connection.prepare_cached(&shape.at_places(kind)).await?;
+    let mut found = Vec::new();
+    for places in places.chunks(at_once) {
+        let timestamps: Vec<i64> = places.iter().map(|(timestamp, _)| timestamp.as_nanos()).collect();
+        let hashes: Vec<&[u8]> = places.iter().map(|(_, hash)| hash.as_bytes().as_slice()).collect();
+        let missing = (limit - found.len()) as i64;
+        let (first, last) = (timestamps.iter().min(), timestamps.iter().max());
+        let mut parameters: Vec<&(dyn ToSql + Sync)> = vec![&timestamps, &hashes, &missing];
+        parameters.extend(filters);
+        if kind == Places::Near {
+            parameters.extend([&first as &(dyn ToSql + Sync), &last]);
+        }
+        for row in &connection.query(&statement, &parameters).await? {
+            found.push(Found::try_from(row)?);
+        }
+        if found.len() >= limit {
+            break;
+        }
+    }
+    Ok(found)
 }
 
 /// Where messages with these hashes would be. There need not be any.
@@ -142,14 +174,16 @@ pub(super) async fn places_of(
 }
 
 /// What a query compares beside places.
-struct Filters {
+#[derive(Debug, Default)]
+pub(super) struct Filters {
     topic: Option<i32>,
     /// Each once, because the messages of each are looked for.
     content: Option<Vec<Vec<u8>>>,
 }
 
 impl Filters {
-    fn of(query: &Query) -> Self {
+    /// Those of `query`.
+    pub(super) fn of(query: &Query) -> Self {
         let keys: BTreeSet<_> = query.content_topics.iter().map(content_key).collect();
         let content = (!keys.is_empty()).then(|| keys.iter().map(|key| key.to_vec()).collect());
         Self { topic: query.pubsub_topic.map(topic_number), content }
@@ -168,7 +202,7 @@ impl Shape {
     pub(super) const NAMES: Self =
         Self { direction: Direction::Forward, data: false, topic: false, content: false };
 
-    fn of(query: &Query) -> Self {
+    pub(super) fn of(query: &Query) -> Self {
         Self {
             direction: query.direction,
             data: query.include_data,

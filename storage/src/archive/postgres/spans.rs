@@ -150,6 +150,11 @@ pub(super) fn find(spans: &[Span], ts: i64) -> Option<Span> {
     span.contains(ts).then_some(span)
 }
 
+/// Whether so few of `spans` are between two timestamps that one statement may visit them.
+pub(super) fn are_near(spans: &[Span], first: i64, last: i64) -> bool {
+    spans.iter().filter(|span| span.last() >= first && span.first() <= last).count() <= LATER_STEP
+}
+
 /// Cuts the time from `low` to `high` (nanoseconds, both included) into steps of a few of `spans` each. The
 /// steps cover all of the time, so a partition that is not known yet only makes a step longer.
 pub(super) fn steps(spans: &[Span], low: i64, high: i64, direction: Direction) -> Vec<(i64, i64)> {

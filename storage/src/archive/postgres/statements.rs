@@ -23,6 +23,15 @@ pub(super) struct Shape {
     pub(super) content: bool,
 }
 
+/// How the planner is told which partitions given places are in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Places {
+    /// By each of them. The server tries each timestamp for each place, so they must be few.
+    Few,
+    /// By the time from the first to the last.
+    Near,
+}
+
 impl Shape {
     /// Messages in a range of places.
     ///
@@ -64,21 +73,25 @@ impl Shape {
 
     /// Messages of given places.
     ///
-    /// $1, $2: timestamps and hashes; $3: how many; $4: pubsub topic; then content topics.
-    pub(super) fn at_places(self) -> String {
+    /// $1, $2: timestamps and hashes; $3: how many; then the pubsub topic, the content topics, and, when places
+    /// are [`Places::Near`], the first and the last timestamp.
+    pub(super) fn at_places(self, places: Places) -> String {
         let order = self.order();
         let columns = self.columns();
-        let topic = if self.topic { "AND topic = $4" } else { "" };
-        let content = match (self.content, self.topic) {
-            (false, _) => "",
-            (true, false) => "AND content = ANY($4::bytea[])",
-            (true, true) => "AND content = ANY($5::bytea[])",
+        let mut numbers = 4..;
+        let mut next = || numbers.next().expect("there is always a next one");
+        let topic = if self.topic { format!("AND topic = ${}", next()) } else { String::new() };
+        let content =
+            if self.content { format!("AND content = ANY(${}::bytea[])", next()) } else { String::new() };
+        let pruned = match places {
+            Places::Few => "ts = ANY($1::bigint[])".to_owned(),
+            Places::Near => format!("ts BETWEEN ${} AND ${}", next(), next()),
         };
-        // `= ANY` is for the planner: it leaves out partitions. OFFSET 0 keeps the two conditions on the
-        // place together; else the server may read all messages of a moment and compare hashes afterwards.
+        // OFFSET 0 keeps the two conditions on the place together; else the server may read all messages of a
+        // moment and compare hashes afterwards.
         format!(
             "SELECT f.* FROM unnest($1::bigint[], $2::bytea[]) AS p (at, name) CROSS JOIN LATERAL (\
-             SELECT {columns} FROM weir.message m WHERE ts = ANY($1::bigint[]) AND ts = p.at AND hash = p.name \
+             SELECT {columns} FROM weir.message m WHERE {pruned} AND ts = p.at AND hash = p.name \
              {topic} {content} OFFSET 0) f ORDER BY f.ts {order}, f.hash {order} LIMIT $3"
         )
     }
