@@ -169,13 +169,31 @@ pub(crate) fn open_checked(
 
 /// The schema of the store, which is sound, ours and not too new.
 pub(crate) fn rehearse(backend: Arc<dyn StorageBackend>, path: &Path, kind: &Kind) -> Result<u32, OpenError> {
+    open_rehearsed(backend, path, kind).map(|(schema, _)| schema)
+}
+
+/// Opens a store for reading, for when it has to be repaired and the disk takes no writes.
+pub(crate) fn open_in_memory(
+    backend: Arc<dyn StorageBackend>,
+    path: &Path,
+    kind: &Kind,
+) -> Result<Database, OpenError> {
+    open_rehearsed(backend, path, kind).map(|(_, database)| database)
+}
+
+fn open_rehearsed(
+    backend: Arc<dyn StorageBackend>,
+    path: &Path,
+    kind: &Kind,
+) -> Result<(u32, Database), OpenError> {
     let rehearsal = Rehearsal::new(backend).map_err(|error| OpenError::from_io(path, error))?;
-    let open = || -> Result<Found, redb::Error> {
-        let database =
-            kind.builder().set_check_integrity_on_open(kind.verified).create_with_backend(rehearsal)?;
-        kind.identify(&database)
+    let open = || -> Result<(Found, Database), redb::Error> {
+        let mut builder = kind.builder();
+        let database = builder.set_check_integrity_on_open(kind.verified).create_with_backend(rehearsal)?;
+        Ok((kind.identify(&database)?, database))
     };
-    supported(found(catch_unwind(AssertUnwindSafe(open)), path, kind)?, path, kind)
+    let (found, database) = found(catch_unwind(AssertUnwindSafe(open)), path, kind)?;
+    Ok((supported(found, path, kind)?, database))
 }
 
 /// redb asserts some of what it reads; on a damaged file such a panic is a finding like another.

@@ -27,7 +27,8 @@
 //!
 //! [`folder`] files and names; [`format`] tables of a segment; [`catalog`]; [`filter`]; [`tables`] and [`view`]
 //! one segment for writing and for reading; [`segment`] its life; [`shelf`] all of them; [`search`] queries;
-//! [`write`](mod@write) where messages go; [`trim`] how they leave; [`check`] whether all is well.
+//! [`write`](mod@write) where messages go; [`trim`] how they leave; [`reload`] from catalog to shelf; [`check`]
+//! whether all is well.
 
 use std::{
     path::Path,
@@ -44,7 +45,6 @@ use crate::{OpenError, file};
 use catalog::Catalog;
 use folder::Folder;
 use handles::Handles;
-use segment::Segment;
 use shelf::{Shelf, Slot};
 use write::Writer;
 
@@ -54,6 +54,7 @@ mod filter;
 mod folder;
 mod format;
 mod handles;
+mod reload;
 mod search;
 mod segment;
 mod shelf;
@@ -118,36 +119,17 @@ pub(super) fn open(folder: &Path, options: Options) -> Result<Arc<dyn Archive>, 
 impl Segments {
     fn open(folder: Folder, limits: Limits) -> Result<Self, OpenError> {
         let folder = Arc::new(folder);
-        let (engine, catalog_was_there) = folder.open_catalog()?;
-        let catalog = Catalog::new(engine);
-        let at = |error| OpenError::from_io(&folder.segment(0), error);
-        let entries = catalog.entries().map_err(|error| at(std::io::Error::other(error)))?;
-        let files = folder.list().map_err(at)?;
-        if let Some((id, _)) = files.iter().find(|(_, files)| files.segment && !catalog_was_there) {
-            return Err(folder::damaged(folder.segment(*id), "the catalog beside it is not there"));
-        }
-        for id in files.keys().filter(|id| !entries.contains_key(id)) {
-            folder.remove(&folder.segment(*id)).map_err(at)?;
-            folder.remove(&folder.filter(*id)).map_err(at)?;
-        }
-        let next = files.keys().chain(entries.keys()).max().map_or(0, |last| last + 1);
+        let catalog = Catalog::new(folder.open_catalog()?);
         let handles = Arc::new(Handles::new(limits.handles));
-        let mut slots = Vec::with_capacity(entries.len());
-        let mut open = Vec::new();
-        for (id, entry) in entries {
-            if entry.sealed.is_none() {
-                open.push(id);
-            }
-            let segment = Arc::new(Segment::open(id, &folder, &handles, entry.sealed)?);
-            slots.push(Slot { start: entry.start, dropped: entry.dropped, segment });
-        }
-        Ok(Self {
+        let archive = Self {
             folder,
             handles,
-            shelf: RwLock::new(Arc::new(Shelf::new(slots))),
-            writer: Mutex::new(Writer::new(catalog, next, open)),
+            shelf: RwLock::new(Arc::new(Shelf::new(Vec::new()))),
+            writer: Mutex::new(Writer::new(catalog)),
             limits,
-        })
+        };
+        archive.reload(&mut archive.writer())?;
+        Ok(archive)
     }
 
     /// The segments as they are now.

@@ -9,6 +9,7 @@
 //! Files with other names are left alone.
 
 use std::{
+    collections::BTreeMap,
     fs, io,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
@@ -47,19 +48,22 @@ pub(super) struct Files {
 }
 
 impl Folder {
-    /// The catalog, made if there is none; and whether it was there before.
-    pub(super) fn open_catalog(&self) -> Result<(Engine, bool), OpenError> {
+    /// The catalog, made if there is none. Segments without one are not taken for an empty archive.
+    pub(super) fn open_catalog(&self) -> Result<Engine, OpenError> {
         match self {
             Self::Disk(folder) => {
                 let path = folder.join(CATALOG);
                 let known = path.try_exists().map_err(|error| OpenError::from_io(&path, error))?;
-                Ok((Engine::open(&path, &catalog::KIND)?, known))
+                let files = self.list().map_err(|error| OpenError::from_io(folder, error))?;
+                if !known && files.values().any(|files| files.segment) {
+                    return Err(missing(path));
+                }
+                Engine::open(&path, &catalog::KIND)
             }
             #[cfg(test)]
             Self::Faulty(disks) => {
-                let known = disks.has(CATALOG);
                 let disk = disks.disk(CATALOG);
-                Ok((Engine::open_with_backend(move || disk.backend(), &catalog::KIND)?, known))
+                Engine::open_with_backend(move || disk.backend(), &catalog::KIND)
             }
         }
     }
@@ -107,26 +111,32 @@ impl Folder {
         }
     }
 
-    /// Segments with files here, by number. Files that were never finished are removed.
-    pub(super) fn list(&self) -> io::Result<std::collections::BTreeMap<u32, Files>> {
-        let mut found = std::collections::BTreeMap::<u32, Files>::new();
+    /// Segments with files here, by number.
+    pub(super) fn list(&self) -> io::Result<BTreeMap<u32, Files>> {
+        let mut found = BTreeMap::<u32, Files>::new();
         for name in self.names()? {
-            let (finished, complete) = match name.strip_suffix(UNFINISHED) {
-                Some(finished) => (finished, false),
-                None => (name.as_str(), true),
-            };
-            let Some((id, extension)) = finished.split_once('.') else { continue };
+            // What was never finished counts as a file of its segment: it is removed with it.
+            let name = name.strip_suffix(UNFINISHED).unwrap_or(&name);
+            let Some((id, extension)) = name.split_once('.') else { continue };
             let Some(id) = Some(id).filter(|id| id.len() == 8).and_then(|id| id.parse().ok()) else {
                 continue;
             };
-            match (extension, complete) {
-                (SEGMENT, true) => found.entry(id).or_default().segment = true,
-                (FILTER, true) => found.entry(id).or_default().filter = true,
-                (SEGMENT | FILTER, false) => self.remove(Path::new(&name))?,
+            match extension {
+                SEGMENT => found.entry(id).or_default().segment = true,
+                FILTER => found.entry(id).or_default().filter = true,
                 _ => {}
             }
         }
         Ok(found)
+    }
+
+    /// Removes all files of a segment, which need not be there.
+    pub(super) fn remove_all(&self, id: u32) -> io::Result<()> {
+        for path in [self.segment(id), self.filter(id)] {
+            self.remove(&path)?;
+            self.remove(&with_suffix(&path, UNFINISHED))?;
+        }
+        Ok(())
     }
 
     fn names(&self) -> io::Result<Vec<String>> {

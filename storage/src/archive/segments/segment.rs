@@ -32,7 +32,7 @@ use super::{
 use crate::{
     OpenError,
     archive::ArchiveError,
-    engine::{existing, open_checked, open_read_only, refusal, rehearse},
+    engine::{existing, open_checked, open_in_memory, open_read_only, refusal, rehearse},
     schema::Kind,
 };
 
@@ -56,6 +56,8 @@ enum Handle {
         backend: Arc<dyn StorageBackend>,
     },
     Write(Database),
+    /// It is not sealed, and the disk takes no writes: what opening it would write stays in memory.
+    Stuck(Database),
 }
 
 impl fmt::Debug for Handle {
@@ -63,6 +65,7 @@ impl fmt::Debug for Handle {
         f.write_str(match self {
             Self::Read { .. } => "Read",
             Self::Write(_) => "Write",
+            Self::Stuck(_) => "Stuck",
         })
     }
 }
@@ -198,7 +201,7 @@ impl Segment {
         self.knowledge.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn is_sealed(&self) -> bool {
+    pub(super) fn is_sealed(&self) -> bool {
         !matches!(*self.knowledge.read().unwrap_or_else(PoisonError::into_inner), Knowledge::None)
     }
 
@@ -220,7 +223,7 @@ impl Segment {
         self.careful(|| {
             let read = match handle {
                 Some(Handle::Read { database, .. }) => database.begin_read(),
-                Some(Handle::Write(database)) => database.begin_read(),
+                Some(Handle::Write(database) | Handle::Stuck(database)) => database.begin_read(),
                 None => return Err(trouble::damaged(&self.path(), "it is closed")),
             };
             let read = read.map_err(|error| self.trouble(error))?;
@@ -316,18 +319,23 @@ impl Segment {
         record: impl FnOnce(&Sealed) -> Result<(), ArchiveError>,
     ) -> Result<(), ArchiveError> {
         let filter = self.look(View::filter_keys)?.and_then(FilterKeys::into_filter);
+        // Only this handle can close the file such that it needs no repair.
+        drop(self.handle_for_writing()?);
         let mut handle = self.handle_alone();
-        if let Some(Handle::Write(database)) = handle.take() {
-            self.careful(|| database.close().map_err(|error| self.trouble(error)))?;
+        match handle.take() {
+            Some(Handle::Write(database)) => {
+                self.careful(|| database.close().map_err(|error| self.trouble(error)))?;
+            }
+            _ => return Err(trouble::damaged(&self.path(), "it is closed")),
         }
         let at = |error| trouble::of_io(&self.path(), error);
         let length = self.folder.length(&self.path()).map_err(at)?;
         if let Some(filter) = &filter {
             self.folder.write(&self.folder.filter(self.id), &filter.encode()).map_err(at)?;
         }
-        record(&Sealed { tally: self.tally(), length })?;
+        // Whatever comes of the record, the file stays as it is until the record is read again.
         *self.knowledge_mut() = filter.map_or(Knowledge::Lost, |filter| Knowledge::Here(Arc::new(filter)));
-        Ok(())
+        record(&Sealed { tally: self.tally(), length })
     }
 
     /// It is opened for writing from now on. The catalog says so already.
@@ -341,10 +349,7 @@ impl Segment {
 
     /// Removes its files. Who looks into it goes on.
     pub(super) fn remove_files(&self) -> Result<(), ArchiveError> {
-        for path in [self.path(), self.folder.filter(self.id)] {
-            self.folder.remove(&path).map_err(|error| trouble::of_io(&path, error))?;
-        }
-        Ok(())
+        self.folder.remove_all(self.id).map_err(|error| trouble::of_io(&self.path(), error))
     }
 
     /// Closes it if it is only read and nobody looks into it now. Tells whether it is closed.
@@ -382,8 +387,14 @@ impl Segment {
                 *handle = Some(Handle::Read { database, backend });
                 drop(handle);
                 self.handles.opened(self);
-            } else {
-                self.open_for_writing(&mut handle)?;
+            } else if let Err(error) = self.open_for_writing(&mut handle) {
+                match error {
+                    OpenError::DiskFull { .. } | OpenError::Unwritable { .. } => {
+                        let backend = self.folder.open_segment(self.id, &OPEN)?;
+                        *handle = Some(Handle::Stuck(open_in_memory(backend, &self.path(), &OPEN)?));
+                    }
+                    error => return Err(error.into()),
+                }
             }
         }
     }

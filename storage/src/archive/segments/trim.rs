@@ -23,6 +23,7 @@ enum Step {
 
 impl Segments {
     pub(super) fn trim_step(&self, writer: &mut Writer, trim: Trim) -> Result<Trimmed, ArchiveError> {
+        self.ensure_certain(writer)?;
         let shelf = self.shelf();
         let Some(oldest) = shelf.slots.first() else { return Ok(Trimmed { removed: 0, more: false }) };
         let step = match trim {
@@ -45,7 +46,7 @@ impl Segments {
             return Ok(Trimmed { removed: 0, more: false });
         };
         let removed = oldest.holding().messages();
-        writer.catalog.apply(&[Edit::Remove(oldest.segment.id)])?;
+        writer.edit(&[Edit::Remove(oldest.segment.id)])?;
         self.set_shelf(others.to_vec());
         writer.forget(oldest.segment.id);
         oldest.segment.remove_files()?;
@@ -81,7 +82,7 @@ impl Segments {
         let Some(start) = start.flatten() else { return self.drop_oldest(writer, shelf) };
         if removed > 0 {
             let id = segment.id;
-            writer.catalog.apply(&[Edit::Start(id, start), Edit::Dropped(id, &dropped)])?;
+            writer.edit(&[Edit::Start(id, start), Edit::Dropped(id, &dropped)])?;
             let mut slots = shelf.slots.clone();
             slots[0] = Slot { start, dropped, segment: Arc::clone(segment) };
             self.set_shelf(slots);

@@ -18,18 +18,29 @@ use crate::archive::ArchiveError;
 #[derive(Debug)]
 pub(super) struct Writer {
     pub(super) catalog: Catalog,
+    /// Whether the catalog is known to be as the shelf.
+    pub(super) certain: bool,
     /// The number of the next segment; none is used twice while a query may remember it.
-    next: u32,
+    pub(super) next: u32,
     /// Segments that are not sealed; the one that was written to last is last.
-    open: Vec<u32>,
+    pub(super) open: Vec<u32>,
 }
 
 /// How much of a full segment's size a commit adds at most, so that segments do not grow far beyond it.
 const PART_OF_SEGMENT: u64 = 4;
 
 impl Writer {
-    pub(super) fn new(catalog: Catalog, next: u32, open: Vec<u32>) -> Self {
-        Self { catalog, next, open }
+    /// Knows nothing yet.
+    pub(super) const fn new(catalog: Catalog) -> Self {
+        Self { catalog, certain: false, next: 0, open: Vec::new() }
+    }
+
+    /// Makes `edits` at once. After an error nobody knows whether they were made.
+    pub(super) fn edit(&mut self, edits: &[Edit<'_>]) -> Result<(), ArchiveError> {
+        self.certain = false;
+        self.catalog.apply(edits)?;
+        self.certain = true;
+        Ok(())
     }
 
     /// Notes that a segment is gone.
@@ -50,6 +61,7 @@ impl Segments {
         rows.sort_by_key(|row| std::cmp::Reverse(row.key));
         let mut new = 0;
         while let Some(row) = rows.last() {
+            self.ensure_certain(writer)?;
             let shelf = self.shelf();
             let Some(at) = shelf.position(&row.key) else {
                 self.add(writer, &shelf, FIRST, None)?;
@@ -180,10 +192,7 @@ impl Segments {
         new: Vec<Slot>,
         mut others: Vec<Slot>,
     ) -> Result<(), ArchiveError> {
-        if let Err(error) = writer.catalog.apply(edits) {
-            remove_unused(&new);
-            return Err(error.into());
-        }
+        writer.edit(edits)?;
         writer.open.extend(new.iter().map(|slot| slot.segment.id));
         others.extend(new);
         self.set_shelf(others);
@@ -194,8 +203,8 @@ impl Segments {
     fn open_for_writing(&self, writer: &mut Writer, segment: &Segment) -> Result<(), ArchiveError> {
         let was_open = writer.open.contains(&segment.id);
         if !was_open {
-            writer.catalog.apply(&[Edit::Unseal(segment.id)])?;
-            segment.unsealed()?;
+            writer.edit(&[Edit::Unseal(segment.id)])?;
+            segment.unsealed().inspect_err(|_| writer.certain = false)?;
         }
         writer.forget(segment.id);
         writer.open.push(segment.id);
@@ -209,8 +218,7 @@ impl Segments {
         while writer.open.len() > self.limits.open {
             let id = writer.open.remove(0);
             let Some(slot) = shelf.slots.iter().find(|slot| slot.segment.id == id) else { continue };
-            let catalog = &writer.catalog;
-            let sealed = slot.segment.seal(|sealed| Ok(catalog.apply(&[Edit::Seal(id, sealed)])?));
+            let sealed = slot.segment.seal(|sealed| writer.edit(&[Edit::Seal(id, sealed)]));
             if let Err(error) = sealed {
                 tracing::warn!(segment = id, %error, "a segment of the archive cannot be sealed");
                 writer.open.push(id);

@@ -1,15 +1,14 @@
 //! The suite that all archives pass, on segments so small that every step cuts, seals or splits some.
 
-use std::sync::Arc;
-
 use proptest::prelude::*;
 
-use super::super::*;
-use super::disks::Disks;
-use crate::archive::conformance::{Subject, check, steps};
+use super::*;
+use crate::archive::{
+    conformance::{Subject, check, steps},
+    segments::tests::disks::Disks,
+};
 
-const TINY: Limits = Limits { segment: 12_000, open: 2, handles: 2, trim_step: 7 };
-
+/// An archive whose crash is a power loss: what was not synced is there or not, sector by sector.
 struct Powered {
     disks: Disks,
     archive: Option<Arc<Segments>>,

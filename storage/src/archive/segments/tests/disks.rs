@@ -20,10 +20,6 @@ impl Disks {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(in super::super) fn has(&self, name: &str) -> bool {
-        self.all().contains_key(name)
-    }
-
     /// The file of this name; a new one is empty.
     pub(in super::super) fn disk(&self, name: &str) -> FaultyDisk {
         self.all().entry(name.to_owned()).or_default().clone()
@@ -34,6 +30,9 @@ impl Disks {
     }
 
     pub(in super::super) fn create(&self, path: &Path, kind: &Kind) -> Result<(), OpenError> {
+        if self.all().values().any(|disk| disk.backend().len().is_err()) {
+            return Err(OpenError::from_io(path, io::Error::other("the power is off")));
+        }
         let image = kind.new_image().expect("made in memory");
         self.all().insert(name(path), FaultyDisk::from_image(image));
         Ok(())
@@ -58,6 +57,21 @@ impl Disks {
     pub(in super::super) fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         self.all().insert(name(path), FaultyDisk::from_image(bytes.to_vec()));
         Ok(())
+    }
+
+    /// Lets each file take `count` more operations, then loses the power.
+    pub(in super::super) fn lose_power_after(&self, count: u64) {
+        self.all().values().for_each(|disk| disk.lose_power_after(count));
+    }
+
+    /// Lets each file take `count` more operations, then refuses writes for want of room.
+    pub(in super::super) fn fill_up_after(&self, count: u64) {
+        self.all().values().for_each(|disk| disk.fill_up_after(count));
+    }
+
+    /// Ends all faults.
+    pub(in super::super) fn heal(&self) {
+        self.all().values().for_each(FaultyDisk::heal);
     }
 
     /// The folder as it is after a power loss.
