@@ -6,10 +6,12 @@
 //!
 //! - [`ingress`]: how much of our time a peer may take.
 //! - [`relay`]: which messages are accepted and forwarded, and how local ones are published.
+//! - [`archive`]: which messages are archived, and in what batches.
 //! - [`metadata`]: whether a peer is of our network.
 //! - [`peer_manager`]: whom to dial, keep and forget.
 //! - [`health`]: what the node says of itself.
 
+pub mod archive;
 pub mod health;
 pub mod ingress;
 pub mod metadata;

@@ -5,7 +5,9 @@
 //! Input::Publish ─────────┘          └── Unlimited ──────┘
 //! ```
 
-use weir_core::{MessageHash, PeerId, ProofField, PubsubTopic, RateLimitProof, WakuMessage};
+use weir_core::{
+    MessageHash, PeerId, ProofField, PubsubTopic, RateLimitProof, WakuMessage, store::StoredMessage,
+};
 use weir_rln::Verified;
 
 use super::{Content, Gossip, GossipId, IgnoreReason, PublishError, RejectReason, Ticket, Verdict};
@@ -167,6 +169,11 @@ impl Accepted {
     /// Where it entered this node.
     pub const fn origin(&self) -> &Origin {
         &self.origin
+    }
+
+    /// As an archive keeps it.
+    pub fn into_stored(self) -> StoredMessage {
+        StoredMessage { hash: self.hash, topic: self.topic, message: self.message }
     }
 }
 
