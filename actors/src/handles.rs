@@ -2,23 +2,27 @@
 //!
 //! Each method has its own patience. A question that cannot be taken is answered at once.
 
-use std::time::Duration;
+use std::{fmt, sync::Arc, time::Duration};
 
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use weir_core::{
     Autosharding, AutoshardingError, ContentTopic, PeerAddress, PubsubTopic, Timestamp, WakuMessage,
+    store::{Page, Query, StoredMessage},
 };
 use weir_protocols::{
     peer_manager::PeerInfo,
     relay::{PublishError, Published, SubscribeError},
 };
 use weir_rln::{Epoch, EpochLength, MembershipIndex, UserMessageLimit};
+use weir_storage::archive::{ArchiveError, MAX_BATCH, Summary};
 
 use crate::{
     Clock,
+    archive::{BROUGHT_AT_ONCE, Condition, RunQuery, WriteJob},
     membership::{CountMembers, MembershipActor, MembershipReport},
     network::{AskMeshes, CountPeers, Meshes, NetworkActor},
     peers::{AddPeer, AskPeers, PeersActor},
+    port::{Port, Refusal, Reply},
     prover::{QuotaUse, Standing},
     relay::{CacheKey, ChangeContentTopics, ChangeTopics, Publish, RelayActor, TakeMessages},
     supervision::{AskError, Handle},
@@ -232,9 +236,133 @@ impl StatusHandle {
     }
 }
 
+/// The node's own archive.
+#[derive(Clone)]
+pub struct ArchiveHandle {
+    queries: Port<RunQuery>,
+    writer: Port<WriteJob>,
+    condition: Condition,
+    clock: Clock,
+    bringing: Arc<Semaphore>,
+}
+
+/// Why a query has no page.
+#[derive(Debug, thiserror::Error)]
+pub enum QueryError {
+    /// The archive refused it, or cannot answer now.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// As many queries wait as may.
+    #[error("the archive is busy; try again")]
+    Busy,
+    /// It took longer than anybody waits.
+    #[error("the query took too long")]
+    Timeout,
+    /// The node stops.
+    #[error("the archive is closed")]
+    Down,
+}
+
+/// What became of messages that were brought.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// Messages that were not there before.
+    pub new: usize,
+    /// Messages that were.
+    pub known: usize,
+    /// Messages that are not kept, since their senders want it so.
+    pub ephemeral: usize,
+}
+
+/// Why messages that were brought are not kept.
+#[derive(Debug, thiserror::Error)]
+pub enum KeepError {
+    /// The archive cannot be written.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// More than one batch.
+    #[error("{0} messages at a time are too many; at most {MAX_BATCH} can be kept")]
+    TooMany(usize),
+    /// As many bring messages as may at one time.
+    #[error("the archive is busy; try again")]
+    Busy,
+    /// The node stops, or the archive failed.
+    #[error("the archive is closed")]
+    Down,
+}
+
+/// How the archive is.
+#[derive(Debug, Clone)]
+pub struct ArchiveReport {
+    /// What it holds, a few seconds ago; none when it could not be read yet.
+    pub summary: Option<Summary>,
+    /// Messages that wait to be written.
+    pub waiting_messages: usize,
+    /// Bytes of messages that wait to be written.
+    pub waiting_bytes: usize,
+    /// Messages stored since the start.
+    pub stored: u64,
+    /// Messages lost to it since the start.
+    pub dropped: u64,
+    /// Why it cannot be written or read now, if so.
+    pub unavailable: Option<String>,
+}
+
+impl ArchiveHandle {
+    pub(crate) fn new(
+        queries: Port<RunQuery>,
+        writer: Port<WriteJob>,
+        condition: Condition,
+        clock: Clock,
+    ) -> Self {
+        Self { queries, writer, condition, clock, bringing: Arc::new(Semaphore::new(BROUGHT_AT_ONCE)) }
+    }
+
+    /// Answers from the archive. Dropping the future cancels the query.
+    pub async fn query(&self, query: Query) -> Result<Page, QueryError> {
+        let (reply, answer) = Reply::channel();
+        let not_after = self.clock.now().saturating_add(PATIENCE);
+        self.queries.tell(RunQuery { query, not_after, reply }).map_err(|refused| match refused.why {
+            Refusal::Busy => QueryError::Busy,
+            Refusal::Down => QueryError::Down,
+        })?;
+        match tokio::time::timeout(PATIENCE, answer).await {
+            Ok(Ok(answer)) => answer,
+            // The thread unwound.
+            Ok(Err(_)) => Err(QueryError::Down),
+            Err(_) => Err(QueryError::Timeout),
+        }
+    }
+
+    /// Keeps messages that another archive has, at most [`MAX_BATCH`]; they are durable when it returns. Their
+    /// timestamps are not looked at, and ephemeral ones are left out.
+    pub async fn keep(&self, messages: Vec<StoredMessage>) -> Result<Kept, KeepError> {
+        let _turn = self.bringing.try_acquire().map_err(|_| KeepError::Busy)?;
+        let (reply, answer) = Reply::channel();
+        self.writer.tell(WriteJob::Keep { messages, reply }).map_err(|refused| match refused.why {
+            Refusal::Busy => KeepError::Busy,
+            Refusal::Down => KeepError::Down,
+        })?;
+        answer.await.unwrap_or(Err(KeepError::Down))
+    }
+
+    /// How it is, from memory.
+    pub fn report(&self) -> ArchiveReport {
+        self.condition.report()
+    }
+}
+
+impl fmt::Debug for ArchiveHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ArchiveHandle")
+    }
+}
+
 /// Everything there is to ask.
 #[derive(Debug, Clone)]
 pub struct NodeHandles {
+    /// The node's own archive; none when it keeps none.
+    pub archive: Option<ArchiveHandle>,
     /// Publishes, topics and received messages.
     pub relay: RelayHandle,
     /// Known peers and connections.

@@ -7,13 +7,15 @@
 //! ```text
 //!                    ┌─────────── peers ───────────┐
 //!  network ── gossip ──> relay ── records ──> journal
-//!     ^ <── verdicts ──┘ │  ^ <── roots ── membership
+//!     ^ <── verdicts ──┘ │  ^ └── messages ──> archive
+//!                        │  └ <── roots ── membership
 //!                        v  │
 //!            proof pool, prover
 //! ```
 //!
 //! Invariant: no other crate imports actix.
 
+mod archive;
 mod clock;
 mod deadline;
 pub mod handles;
@@ -33,6 +35,7 @@ pub mod supervision;
 pub mod system;
 mod workers;
 
+pub use archive::ArchiveSettings;
 pub use clock::Clock;
 pub use membership::MembershipReport;
 pub use network::{Meshes, TopicPeers};

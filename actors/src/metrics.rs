@@ -21,6 +21,10 @@ use strum::VariantArray;
 use weir_protocols::relay::{Accepted, IgnoreReason, PublishError, Published, RejectReason, Verdict};
 use weir_rln::{FastPath, Prover, Verifier};
 
+mod archive;
+
+pub(crate) use archive::{ArchiveMetrics, Loss, QueryKind, word_of};
+
 /// Everything the actors count, registered once.
 #[derive(Debug, Clone)]
 pub(crate) struct Metrics {

@@ -2,8 +2,8 @@
 //! order of the flow.
 //!
 //! ```text
-//!  start   journal ─ relay ─ network ─ peers ─ membership     (each finds its receivers there)
-//!  stop    relay (publishes finish) ─ network (queues leave) ─ journal (everything is written)
+//!  start   journal, archive ─ relay ─ network ─ peers ─ membership   (each finds its receivers there)
+//!  stop    relay (publishes finish) ─ network (queues leave) ─ journal, archive (everything is written)
 //! ```
 
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
@@ -25,7 +25,8 @@ use weir_rln::{
 use weir_storage::{QuotaStore, StateStore, StoreError};
 
 use crate::{
-    Clock,
+    ArchiveSettings, Clock,
+    archive::{self, ArchiveActor},
     handles::{NodeHandles, PeersHandle, QuotaWatch, RelayHandle, StatusHandle},
     journal::JournalActor,
     membership::{self, MembershipActor},
@@ -72,6 +73,8 @@ pub struct Settings {
     pub store: StateStore,
     /// Rate limiting; none when messages carry no proofs.
     pub rln: Option<RlnSettings>,
+    /// The archive; none when messages are not kept.
+    pub archive: Option<ArchiveSettings>,
     /// The clock.
     pub clock: Clock,
 }
@@ -144,6 +147,7 @@ pub struct Node {
     relay: Handle<RelayActor>,
     network: Handle<NetworkActor>,
     journal: Handle<JournalActor>,
+    archive: Option<archive::Service>,
     faults: mpsc::Receiver<Fault>,
     metrics: Metrics,
     threads: Threads,
@@ -152,6 +156,7 @@ pub struct Node {
 /// Places that wait for their actors, so that ports can point both ways.
 struct Places {
     journal: Vacancy<JournalActor>,
+    archive: Vacancy<ArchiveActor>,
     relay: Vacancy<RelayActor>,
     network: Vacancy<NetworkActor>,
     peers: Vacancy<PeersActor>,
@@ -175,6 +180,7 @@ impl Node {
             static_nodes,
             store,
             rln,
+            archive,
             clock,
         } = settings;
         let threads = Threads::start(arbiters);
@@ -182,6 +188,7 @@ impl Node {
         let (notices, faults) = mpsc::channel(FAULT_NOTICES);
         let places = Places {
             journal: Vacancy::new("journal"),
+            archive: Vacancy::new("archive"),
             relay: Vacancy::new("relay"),
             network: Vacancy::new("network"),
             peers: Vacancy::new("peers"),
@@ -193,6 +200,16 @@ impl Node {
         let epoch_length = relay.rln.as_ref().map(|rln| rln.epoch_length);
 
         start_journal(places.journal, &back, &notices, &store, epoch_length, &clock, &metrics).await?;
+
+        let archive = match archive {
+            // On the message path: it only gathers, and what waits for the disk has threads of its own.
+            Some(settings) => Some(
+                archive::Service::start(settings, places.archive, (&front, &notices), &clock, registry)
+                    .await
+                    .map_err(StartError::Actor)?,
+            ),
+            None => None,
+        };
 
         let (standing, standing_seen) = watch::channel(None);
         let (used, used_seen) = watch::channel(None);
@@ -228,6 +245,7 @@ impl Node {
             started: network_handle.port(),
             journal_nullifiers: journal_handle.port(),
             journal_evidence: journal_handle.port(),
+            archive: archive.as_ref().map(|archive| archive.persist.clone()),
             rln: rln_ports,
         };
         let cluster = network.cluster;
@@ -290,6 +308,7 @@ impl Node {
         }
 
         let handles = NodeHandles {
+            archive: archive.as_ref().map(|archive| archive.handle.clone()),
             relay: RelayHandle {
                 relay: relay_handle.clone(),
                 network: network_handle.clone(),
@@ -305,6 +324,7 @@ impl Node {
             relay: relay_handle,
             network: network_handle,
             journal: journal_handle,
+            archive,
             faults,
             metrics,
             threads,

@@ -6,7 +6,7 @@
 //!           [`Publish`], [`ChangeTopics`], [`ChangeContentTopics`], [`TakeMessages`],
 //!           [`NetworkStarted`], [`DrainRelay`].
 //! Sends     verdicts and publishes to the network, proofs to the pool and the prover, records to the
-//!           journal.
+//!           journal, accepted messages to the archive.
 //! Bounds    mailbox: a place for everything that may be in flight towards it, so that nothing that was
 //!           taken elsewhere is refused here.
 //! On fault  rebuilt from its [`Seed`]: configuration, topics, nullifiers; publishes under way are
@@ -34,6 +34,7 @@ use weir_wire::DecodeError;
 
 use crate::{
     Clock,
+    archive::Persist,
     deadline::DeadlineTimer,
     journal::{RecordEvidence, RecordNullifier},
     membership::{AnnounceRoots, Poll, RootsChanged},
@@ -65,6 +66,8 @@ pub(crate) struct Ports {
     pub(crate) started: Port<RelayStarted>,
     pub(crate) journal_nullifiers: Port<RecordNullifier>,
     pub(crate) journal_evidence: Port<RecordEvidence>,
+    /// Where accepted messages are kept, in a node that does.
+    pub(crate) archive: Option<Port<Persist>>,
     /// What only a rate-limited relay needs.
     pub(crate) rln: Option<RlnPorts>,
 }
@@ -189,6 +192,10 @@ impl RelayActor {
                 let (hash, topic) = (accepted.hash(), accepted.topic());
                 tracing::debug!(%hash, %topic, "message delivered");
                 self.cache.add(&accepted);
+                if let Some(archive) = &self.ports.archive {
+                    // An archive that has no room counts what it loses; relaying goes on.
+                    drop(archive.tell(Persist(accepted)));
+                }
             }
             Effect::RecordNullifier { epoch, nullifier, share } => {
                 let record = NullifierRecord {

@@ -11,17 +11,21 @@ use std::{
         Arc, Mutex, PoisonError,
         mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
     },
-    thread,
+    thread::{self, JoinHandle},
 };
 
 use crate::port::{Port, Refusal, Refused};
 
 /// A bounded queue of jobs and the threads that take from it.
 ///
-/// The threads end when the last port is dropped.
+/// The threads end when the last port is dropped, or when it is closed.
 pub(crate) struct Workers<J> {
-    queue: SyncSender<J>,
+    queue: Queue<J>,
+    threads: Vec<JoinHandle<()>>,
 }
+
+/// The entrance that all ports share; none when it is closed.
+type Queue<J> = Arc<Mutex<Option<SyncSender<J>>>>;
 
 impl<J: Send + 'static> Workers<J> {
     /// Starts one thread for each of `workers`; at most `capacity` jobs wait.
@@ -34,22 +38,35 @@ impl<J: Send + 'static> Workers<J> {
     {
         let (queue, jobs) = sync_channel(capacity);
         let jobs = Arc::new(Mutex::new(jobs));
+        let mut threads = Vec::with_capacity(workers.len());
         for (number, worker) in workers.into_iter().enumerate() {
             let jobs = Arc::clone(&jobs);
-            thread::Builder::new().name(format!("{name}-{number}")).spawn(move || work_off(&jobs, worker))?;
+            let thread = thread::Builder::new().name(format!("{name}-{number}"));
+            threads.push(thread.spawn(move || work_off(&jobs, worker))?);
         }
-        Ok(Self { queue })
+        Ok(Self { queue: Arc::new(Mutex::new(Some(queue))), threads })
     }
 
     /// Where jobs are handed in.
     pub(crate) fn port(&self) -> Port<J> {
-        let queue = self.queue.clone();
+        let queue = Arc::clone(&self.queue);
         Port::from_fn(move |job| {
+            // Nothing under the lock can panic.
+            let queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
+            let Some(queue) = queue.as_ref() else {
+                return Err(Refused { message: job, why: Refusal::Down });
+            };
             queue.try_send(job).map_err(|error| match error {
                 TrySendError::Full(message) => Refused { message, why: Refusal::Busy },
                 TrySendError::Disconnected(message) => Refused { message, why: Refusal::Down },
             })
         })
+    }
+
+    /// Takes no more jobs, whoever has a port. The threads end when what waits is worked off.
+    pub(crate) fn close(self) -> Vec<JoinHandle<()>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.threads
     }
 }
 
@@ -95,6 +112,22 @@ mod tests {
         for _ in 0..3 {
             release.send(()).expect("the worker waits");
         }
+    }
+
+    #[test]
+    fn a_closed_queue_works_off_what_it_has_and_takes_no_more() {
+        let (done, results) = mpsc::channel();
+        let workers = Workers::start("test", 4, vec![move |job: u32| done.send(job).expect("listens")]);
+        let workers = workers.expect("threads");
+        let port = workers.port();
+        for job in 0..4 {
+            port.tell(job).expect("taken");
+        }
+        for thread in workers.close() {
+            thread.join().expect("ends");
+        }
+        assert_eq!(port.tell(4).map_err(|refused| refused.why), Err(Refusal::Down));
+        assert_eq!(results.iter().collect::<Vec<_>>(), [0, 1, 2, 3]);
     }
 
     #[test]

@@ -227,6 +227,7 @@ fn settings(
         static_nodes: config.network.static_nodes.clone(),
         store,
         rln,
+        archive: None,
         clock,
     }
 }

@@ -18,7 +18,7 @@
 use std::{collections::BTreeMap, fmt};
 
 use weir_core::{
-    MessageHash, PubsubTopic, Timestamp,
+    MessageHash, PubsubTopic, ShardId, Timestamp,
     store::{Page, Query, StoredMessage},
 };
 
@@ -93,6 +93,17 @@ pub struct Summary {
     pub newest: Option<Timestamp>,
     /// Bytes on disk, indexes and all.
     pub bytes: u64,
+}
+
+impl Summary {
+    /// Messages of each shard, whatever its cluster; a node serves one.
+    pub fn by_shard(&self) -> BTreeMap<ShardId, u64> {
+        let mut shards = BTreeMap::new();
+        for (topic, messages) in &self.by_topic {
+            *shards.entry(topic.shard()).or_default() += messages;
+        }
+        shards
+    }
 }
 
 /// What one step of trimming did.

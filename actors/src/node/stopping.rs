@@ -11,8 +11,8 @@ use tokio::{
 
 use super::Node;
 use crate::{
-    journal::DrainJournal, membership::DrainMembership, network::CloseNetwork, port::Reply,
-    relay::DrainRelay, supervision::Handle, system::Arbiters,
+    archive::DrainArchive, journal::DrainJournal, membership::DrainMembership, network::CloseNetwork,
+    port::Reply, relay::DrainRelay, supervision::Handle, system::Arbiters,
 };
 
 /// How long the threads may take to end when their actors have finished. They drop what is left;
@@ -31,6 +31,9 @@ pub enum DrainError {
     /// Records were not written.
     #[error("the state store could not be written to the end")]
     Journal,
+    /// Messages were not archived.
+    #[error("the archive could not be written to the end")]
+    Archive,
 }
 
 impl Node {
@@ -39,16 +42,27 @@ impl Node {
     /// the node are closed, unless the disk hangs for longer.
     ///
     /// The relay gets half of the time. A quarter is kept for the network, since a peer that does not
-    /// read may use up all of it, and a quarter for the journal, which flushes whatever happened
-    /// before it.
-    pub async fn drain(self, patience: Duration) -> Result<(), DrainError> {
+    /// read may use up all of it, and a quarter for the journal and the archive, which flush whatever
+    /// happened before them.
+    pub async fn drain(mut self, patience: Duration) -> Result<(), DrainError> {
         let end = Instant::now() + patience;
         let quarter = patience / 4;
+        let archive = self.archive.take();
         let flow = async {
             let relay = finished(&self.relay, end - 2 * quarter, DrainRelay).await;
             let network = finished(&self.network, end - quarter, CloseNetwork).await;
-            let journal = finished(&self.journal, end, DrainJournal).await;
-            (relay, network, journal)
+            let archive = async {
+                match archive {
+                    Some(archive) => {
+                        let written = finished(&archive.actor, end, DrainArchive).await;
+                        archive.close().await;
+                        written
+                    }
+                    None => Some(true),
+                }
+            };
+            let (journal, archive) = tokio::join!(finished(&self.journal, end, DrainJournal), archive);
+            (relay, network, journal, archive)
         };
         // The tree is written beside all that: the next start can do without.
         let tree = async {
@@ -56,11 +70,14 @@ impl Node {
                 finished(membership, end, DrainMembership).await;
             }
         };
-        let ((relay, network, journal), ()) = tokio::join!(flow, tree);
+        let ((relay, network, journal, archive), ()) = tokio::join!(flow, tree);
         self.threads.end().await;
         // The worst first: what the journal lost is gone for good.
         if journal != Some(true) {
             return Err(DrainError::Journal);
+        }
+        if archive != Some(true) {
+            return Err(DrainError::Archive);
         }
         relay.ok_or(DrainError::Relay)?;
         network.ok_or(DrainError::Network)

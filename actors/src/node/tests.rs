@@ -37,6 +37,7 @@ fn unlimited(folder: &Path, key: u8, static_nodes: Vec<PeerAddress>) -> Settings
         static_nodes,
         store: StateStore::open(folder.join(format!("state-{key}"))).expect("opens"),
         rln: None,
+        archive: None,
         clock: Clock::system(),
     }
 }

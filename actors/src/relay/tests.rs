@@ -40,6 +40,8 @@ struct Rig {
     proofs: Inbox<Prove>,
     polls: Inbox<Poll>,
     announces: Inbox<AnnounceRoots>,
+    /// An archive with room for one message.
+    archived: Inbox<Persist>,
     metrics: RelayMetrics,
     faults: mpsc::Receiver<Fault>,
     sent: u8,
@@ -67,6 +69,7 @@ impl Rig {
         let ((nullifier, nullifiers), (record, evidence)) = (probe(), probe());
         let ((check, checks), (prove, proofs)) = (probe_of(setup.pool.max(1)), probe());
         let ((poll, polls), (announce, announces)) = (probe(), probe());
+        let (archive, archived) = probe_of(1);
         let rln = RlnPorts { check, prove: Some(prove), poll_ledger: poll, announce_roots: announce };
         let ports = Ports {
             verdicts: verdict,
@@ -75,6 +78,7 @@ impl Rig {
             started: start,
             journal_nullifiers: nullifier,
             journal_evidence: record,
+            archive: Some(archive),
             rln: setup.rln.then_some(rln),
         };
         let config = Config {
@@ -108,6 +112,7 @@ impl Rig {
             proofs,
             polls,
             announces,
+            archived,
             metrics,
             faults,
             sent: 0,
@@ -205,6 +210,18 @@ async fn without_rate_limits_a_message_is_accepted_once_and_kept_for_clients() {
     assert_eq!(rig.cached(CacheKey::Pubsub(topic(3))).await, Some(vec![]), "taking empties");
     assert!(rig.verdicts.drain().is_empty());
     assert_eq!(rig.cached(CacheKey::Pubsub(topic(4))).await, None);
+}
+
+#[actix::test]
+async fn what_is_accepted_is_archived_and_an_archive_without_room_changes_nothing() {
+    let mut rig = Rig::new(PLAIN).await;
+    for payload in ["one", "two", "three"] {
+        let id = rig.gossip(plain(payload));
+        assert_eq!(rig.verdict_on(id).await, Acceptance::Accept);
+    }
+    let archived: Vec<_> = rig.archived.drain().into_iter().map(|Persist(it)| it.into_stored()).collect();
+    assert_eq!(archived, [weir_core::store::StoredMessage::new(topic(3), plain("one"))]);
+    assert_eq!(rig.cached(CacheKey::Pubsub(topic(3))).await.map(|kept| kept.len()), Some(3));
 }
 
 #[actix::test]
