@@ -4,17 +4,17 @@ use std::{
     fs,
     io::{Read, Write},
     path::Path,
-    process::{Command, Output, Stdio},
-    sync::Arc,
+    process::{Child, Command, Output, Stdio},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use weir_core::{ContentTopic, Meta, ProofField, Timestamp, WakuMessage, store::StoredMessage};
+use weir_core::{ContentTopic, MessageHash, Meta, ProofField, Timestamp, WakuMessage, store::StoredMessage};
 use weir_storage::{
     archive::{self, Archive, Location, MAX_BATCH, Options},
-    postgres_server::PostgresServer,
+    postgres_server::{Fsync, PostgresServer},
 };
 use weir_wire::encode_archive_record;
 
@@ -28,17 +28,24 @@ fn command(arguments: &[&str]) -> Command {
     command
 }
 
+/// A child has our open files, and their locks, until it runs its own program. So processes are started and
+/// archives opened one at a time.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn start(command: &mut Command) -> Child {
+    let _alone = alone();
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary runs")
+}
+
 fn weir(arguments: &[&str]) -> Output {
-    command(arguments).stdin(Stdio::null()).output().expect("the binary runs")
+    start(command(arguments).stdin(Stdio::null())).wait_with_output().expect("it ends")
 }
 
 fn weir_fed(arguments: &[&str], input: &[u8]) -> Output {
-    let mut child = command(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the binary runs");
+    let mut child = start(command(arguments).stdin(Stdio::piped()));
     // It may stop reading early.
     let _ = child.stdin.take().expect("piped").write_all(input);
     child.wait_with_output().expect("it ends")
@@ -85,6 +92,7 @@ impl World {
     /// With an archive of `messages`.
     fn with(messages: &[StoredMessage]) -> Self {
         let world = Self::new();
+        let _alone = alone();
         let archive = world.open();
         for batch in messages.chunks(MAX_BATCH) {
             archive.insert(batch).expect("stored");
@@ -116,6 +124,12 @@ impl World {
     fn count(&self) -> String {
         success(&weir(&["count", &self.data])).trim().to_owned()
     }
+}
+
+/// The URL of a new database.
+fn database() -> String {
+    let _alone = alone();
+    PostgresServer::shared().database()
 }
 
 /// Messages in their order, one a second, on 3 shards with 2 content topics.
@@ -284,6 +298,38 @@ fn records_that_no_archive_keeps_are_counted_and_the_others_stored() {
 }
 
 #[test]
+fn an_archive_that_contradicts_itself_is_told_by_the_exit_code() {
+    let mut messages = messages(5);
+    messages[2].hash = MessageHash::from_bytes([7; 32]);
+    let world = World::with(&messages);
+    let output = weir(&["verify", &world.data, "--format=json"]);
+    assert!(failure(&output).contains("the archive is damaged: 1 errors"), "{}", stderr(&output));
+    assert_eq!(answer(&output), json!({"messages": 5, "wrong_hash": 1, "index_errors": 0}));
+}
+
+#[test]
+fn a_server_that_goes_away_ends_an_import_that_can_be_run_again() {
+    let alone_for = |work: &dyn Fn()| {
+        let _alone = alone();
+        work();
+    };
+    let (server, url) = {
+        let _alone = alone();
+        let server = PostgresServer::start(Fsync::Off);
+        let url = server.database();
+        (server, url)
+    };
+    let into = format!("--store-message-db-url={url}");
+    let bytes = records(&messages(100));
+    success(&weir_fed(&["import", &into], &bytes[..0]));
+    alone_for(&|| server.stop());
+    let text = failure(&weir_fed(&["import", &into], &bytes));
+    assert!(text.contains("the archive is unavailable") && text.contains("0 messages were stored"), "{text}");
+    alone_for(&|| server.start_again());
+    assert!(success(&weir_fed(&["import", &into], &bytes)).contains("new      100\n"));
+}
+
+#[test]
 fn an_archive_that_is_not_there_is_not_made_by_looking() {
     let world = World::new();
     for (name, more) in
@@ -300,7 +346,10 @@ fn an_archive_that_is_not_there_is_not_made_by_looking() {
 #[test]
 fn an_archive_in_use_is_said_to_be() {
     let world = World::with(&messages(3));
-    let node = world.open();
+    let node = {
+        let _alone = alone();
+        world.open()
+    };
     let file = world.path("export.bin");
     for arguments in [
         vec!["count", &world.data],
@@ -337,11 +386,7 @@ fn urls_that_are_none_are_refused_without_their_passwords() {
 #[test]
 fn a_reader_that_leaves_early_ends_the_export_with_a_word() {
     let world = World::with(&messages(500));
-    let mut child = command(&["export", &world.data])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the binary runs");
+    let mut child = start(&mut command(&["export", &world.data]));
     let mut reader = child.stdout.take().expect("piped");
     reader.read_exact(&mut [0; 10]).expect("the first bytes");
     drop(reader);
@@ -372,15 +417,10 @@ fn an_export_that_fails_leaves_what_was_there() {
 #[test]
 fn an_archive_in_postgresql_is_used_in_the_same_way() {
     let messages = messages(700);
-    let url = PostgresServer::shared().database();
+    let url = database();
     let with_url = |arguments: &[&str], input: &[u8]| {
-        let mut child = command(arguments)
-            .env("WEIR_STORE_MESSAGE_DB_URL", &url)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the binary runs");
+        let mut child =
+            start(command(arguments).env("WEIR_STORE_MESSAGE_DB_URL", &url).stdin(Stdio::piped()));
         child.stdin.take().expect("piped").write_all(input).expect("read");
         child.wait_with_output().expect("it ends")
     };
@@ -470,11 +510,14 @@ fn nwakus_sqlite_archive_is_taken_over_while_it_runs() {
 #[test]
 fn nwakus_postgresql_archive_is_taken_over_even_into_the_same_database() {
     let messages = messages(700);
-    let server = PostgresServer::shared();
-    let url = server.database();
-    // postgres://weir@/<database>?host=...
-    let database = url.split(['/', '?']).nth(3).expect("the URL names it");
-    server.sql(database, "CREATE TABLE messages (messageHash varchar, timestamp bigint, pubsubTopic varchar, contentTopic varchar,
+    let url = database();
+    let run = |sql: &str| {
+        let _alone = alone();
+        // postgres://weir@/<database>?host=...
+        let database = url.split(['/', '?']).nth(3).expect("the URL names it");
+        PostgresServer::shared().sql(database, sql);
+    };
+    run("CREATE TABLE messages (messageHash varchar, timestamp bigint, pubsubTopic varchar, contentTopic varchar,
              payload varchar, meta varchar, version integer, id varchar, PRIMARY KEY (messageHash, timestamp))
              PARTITION BY RANGE (timestamp);
          CREATE INDEX ON messages (timestamp);
@@ -497,11 +540,11 @@ fn nwakus_postgresql_archive_is_taken_over_even_into_the_same_database() {
             hex(message.meta.as_bytes()),
         ));
         if sql.len() > 50_000 {
-            server.sql(database, &sql);
+            run(&sql);
             sql.clear();
         }
     }
-    server.sql(database, &format!("{sql}SELECT 1"));
+    run(&format!("{sql}SELECT 1"));
 
     let world = World::new();
     let from = format!("--from={url}");
@@ -526,6 +569,6 @@ fn what_is_no_archive_of_nwaku_is_refused_and_nothing_is_made() {
     let from = format!("--from=sqlite://{file}");
     assert!(failure(&weir(&["migrate", &world.data, &from])).contains("has no archive of nwaku"));
     assert_eq!(world.names(), ["store.sqlite3"]);
-    let empty = format!("--from={}", PostgresServer::shared().database());
+    let empty = format!("--from={}", database());
     assert!(failure(&weir(&["migrate", &world.data, &empty])).contains("has no archive of nwaku"));
 }

@@ -20,7 +20,10 @@ use weir_storage::{
     },
 };
 
-use crate::cli::{ArchiveArgs, StoreCommand};
+use crate::{
+    cli::{ArchiveArgs, StoreCommand},
+    config::Secret,
+};
 
 mod export;
 mod import;
@@ -137,8 +140,5 @@ fn open_at(location: &Location) -> Result<Arc<dyn Archive>, StoreCommandError> {
 
 /// Where the archive is: the same as `weir run` has it.
 fn location(arguments: &ArchiveArgs) -> Result<Location, LocationError> {
-    match &arguments.store_message_db_url {
-        Some(url) if !url.expose().is_empty() => url.expose().parse().map(Location::Postgres),
-        _ => Ok(Location::Folder(arguments.data_dir.join("archive"))),
-    }
+    Location::named(arguments.store_message_db_url.as_ref().map(Secret::expose), &arguments.data_dir)
 }

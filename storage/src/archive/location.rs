@@ -1,6 +1,11 @@
 //! Where an archive is, and how it is opened.
 
-use std::{fmt, path::PathBuf, str::FromStr, sync::Arc};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    str::FromStr,
+    sync::Arc,
+};
 
 use tokio_postgres::{Config, config::SslMode};
 use zeroize::Zeroizing;
@@ -81,6 +86,14 @@ pub fn open(location: &Location, options: Options) -> Result<Arc<dyn Archive>, O
 }
 
 impl Location {
+    /// Where operators say it is: at `url`, or in a folder of the node's files where that is absent or empty.
+    pub fn named(url: Option<&str>, data_dir: &Path) -> Result<Self, LocationError> {
+        match url {
+            Some(url) if !url.is_empty() => url.parse().map(Self::Postgres),
+            _ => Ok(Self::Folder(data_dir.join("archive"))),
+        }
+    }
+
     /// Whether it is certain that no archive is there. Of a database only its server knows.
     pub fn is_vacant(&self) -> bool {
         match self {
