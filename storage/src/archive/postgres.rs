@@ -1,7 +1,7 @@
 //! The archive in a database of a PostgreSQL server, which several nodes may share.
 //!
 //! ```text
-//! weir.message   by (ts, hash), by (topic, ts, hash), by (content, topic, ts, hash); an hour a partition
+//! weir.message   by (ts, hash), (topic, ts, hash) and (both topics, ts, hash); an hour a partition
 //! weir.lookup    from a hash to its ts; a day a partition
 //! weir.tally     messages of each partition and topic
 //! weir.topic     the pubsub topics

@@ -7,7 +7,7 @@ use weir_core::store::StoredMessage;
 
 use super::{
     super::Inserted,
-    keys::{ContentKey, content_key, lookup_key, topic_number},
+    keys::{TopicKey, content_key, lookup_key, pair_key, topic_number},
     partitions::Partitions,
 };
 
@@ -21,11 +21,11 @@ const ATTEMPTS: usize = 3;
 /// of the message table, since all of them read `new` to its end first.
 const INSERT: &str = "
 WITH batch AS MATERIALIZED (
-    SELECT * FROM unnest($1::bigint[], $2::bytea[], $3::integer[], $4::bytea[], $5::bytea[], $6::bigint[])
-        AS b (ts, hash, topic, content, record, key)
+    SELECT * FROM unnest($1::bigint[], $2::bytea[], $3::integer[], $4::bytea[], $5::bytea[], $6::bytea[],
+        $7::bigint[]) AS b (ts, hash, topic, content, pair, record, key)
 ), new AS (
-    INSERT INTO weir.message (ts, hash, topic, content, record)
-    SELECT ts, hash, topic, content, record FROM batch
+    INSERT INTO weir.message (ts, hash, topic, content, pair, record)
+    SELECT ts, hash, topic, content, pair, record FROM batch
     ON CONFLICT DO NOTHING
     RETURNING tableoid, topic
 ), total AS MATERIALIZED (
@@ -39,7 +39,7 @@ WITH batch AS MATERIALIZED (
     ON CONFLICT DO NOTHING
 ), tallied AS (
     INSERT INTO weir.tally AS t (partition, topic, slot, messages)
-    SELECT c.relname::text, total.topic, $7, total.messages
+    SELECT c.relname::text, total.topic, $8, total.messages
     FROM total JOIN pg_class c ON c.oid = total.tableoid ORDER BY 1, 2
     ON CONFLICT (partition, topic, slot) DO UPDATE SET messages = t.messages + excluded.messages
 )
@@ -51,7 +51,8 @@ struct Columns<'a> {
     ts: Vec<i64>,
     hash: Vec<&'a [u8]>,
     topic: Vec<i32>,
-    content: Vec<ContentKey>,
+    content: Vec<TopicKey>,
+    pair: Vec<TopicKey>,
     record: Vec<Bytes>,
     key: Vec<i64>,
 }
@@ -66,14 +67,21 @@ pub(super) async fn insert(
     let mut sorted: Vec<&StoredMessage> = messages.iter().collect();
     sorted.sort_unstable_by_key(|stored| stored.place());
     let columns = Columns::of(&sorted);
-    let content: Vec<&[u8]> = columns.content.iter().map(|key| key.as_slice()).collect();
     let record: Vec<&[u8]> = columns.record.iter().map(|record| &record[..]).collect();
     let mut attempts = ATTEMPTS;
     let new: i64 = loop {
         partitions.make(connection, &columns.ts).await?;
         let statement = connection.prepare_cached(INSERT).await?;
-        let parameters: [&(dyn ToSql + Sync); 7] =
-            [&columns.ts, &columns.hash, &columns.topic, &content, &record, &columns.key, &slot];
+        let parameters: [&(dyn ToSql + Sync); 8] = [
+            &columns.ts,
+            &columns.hash,
+            &columns.topic,
+            &columns.content,
+            &columns.pair,
+            &record,
+            &columns.key,
+            &slot,
+        ];
         attempts -= 1;
         match connection.query_one(&statement, &parameters).await {
             Err(error) if attempts > 0 && error.code() == Some(&SqlState::CHECK_VIOLATION) => {
@@ -92,8 +100,10 @@ impl<'a> Columns<'a> {
         for stored in messages {
             columns.ts.push(stored.message.timestamp.as_nanos());
             columns.hash.push(stored.hash.as_bytes());
-            columns.topic.push(topic_number(stored.topic));
-            columns.content.push(content_key(&stored.message.content_topic));
+            let (topic, content) = (topic_number(stored.topic), content_key(&stored.message.content_topic));
+            columns.topic.push(topic);
+            columns.content.push(content);
+            columns.pair.push(pair_key(topic, &content));
             columns.record.push(weir_wire::encode_message(&stored.message));
             columns.key.push(lookup_key(stored.hash));
         }

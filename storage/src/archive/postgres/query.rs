@@ -13,7 +13,7 @@ use weir_core::{
 
 use super::{
     super::{ArchiveError, Place},
-    keys::{content_key, lookup_key, topic_number, topic_of},
+    keys::{TopicKey, content_key, lookup_key, pair_key, topic_number, topic_of},
     partitions::Known,
     spans,
     statements::{LOOK_UP, Places, Shape},
@@ -88,12 +88,16 @@ pub(super) async fn in_range(
         return Ok(found);
     }
     let statement = connection.prepare_cached(&shape.in_range()).await?;
+    let pairs = filters.pairs();
     for (first, last) in spans::steps(&known.message, low, high, shape.direction) {
         let missing = (limit - found.len()) as i64;
         let (after, before) = (&bounds.after, &bounds.before);
         let mut parameters: Vec<&(dyn ToSql + Sync)> =
             vec![&first, &last, &after.0, &after.1, &before.0, &before.1, &missing];
-        parameters.extend(filters.parameters());
+        match &pairs {
+            Some(pairs) => parameters.push(pairs),
+            None => parameters.extend(filters.parameters()),
+        }
         let rows = connection.query(&statement, &parameters).await?;
         for row in &rows {
             found.push(Found::try_from(row)?);
@@ -178,15 +182,21 @@ pub(super) async fn places_of(
 pub(super) struct Filters {
     topic: Option<i32>,
     /// Each once, because the messages of each are looked for.
-    content: Option<Vec<Vec<u8>>>,
+    content: Option<Vec<TopicKey>>,
 }
 
 impl Filters {
     /// Those of `query`.
     pub(super) fn of(query: &Query) -> Self {
         let keys: BTreeSet<_> = query.content_topics.iter().map(content_key).collect();
-        let content = (!keys.is_empty()).then(|| keys.iter().map(|key| key.to_vec()).collect());
+        let content = (!keys.is_empty()).then(|| keys.into_iter().collect());
         Self { topic: query.pubsub_topic.map(topic_number), content }
+    }
+
+    /// The keys of the pubsub topic with each content topic, when there are both.
+    fn pairs(&self) -> Option<Vec<TopicKey>> {
+        let (topic, content) = self.topic.zip(self.content.as_ref())?;
+        Some(content.iter().map(|content| pair_key(topic, content)).collect())
     }
 
     /// In the order in which statements number them.

@@ -1,13 +1,15 @@
 //! The statements of queries. There is one text for every shape of a query, so each is prepared once a
 //! connection.
 //!
-//! Each shape is bound to one index, whatever the server believes about its data: rows are compared and
-//! ordered by all columns of that index, and only the index gives that order without sorting. Writing
-//! `topic = ..` instead would let the server read by time and throw away what has other topics, which is
-//! quick until a topic is rare.
+//! Each shape is bound to one index, whatever the server believes about its data: rows are ordered by all
+//! columns of that index, and only the index gives that order without sorting. `topic = ANY (ARRAY[..])`
+//! enters an index as `topic = ..` does, but does not tell the planner that the order by time is the same
+//! for all indexes. Told so, it may read by time and throw away what has other topics, which is quick until
+//! a topic is rare.
 //!
 //! The bounds of time are there twice. The plain ones leave out partitions; the rows tell where an index is
-//! entered and left.
+//! entered and left. An index is left in time only if what comes before the time in it is compared for
+//! equality, so there is one column for both topics.
 
 use weir_core::store::Direction;
 
@@ -36,35 +38,33 @@ impl Shape {
     /// Messages in a range of places.
     ///
     /// $1, $2: first and last timestamp of the partitions; $3, $4 and $5, $6: the places before and after;
-    /// $7: how many; $8: pubsub topic; then content topics.
+    /// $7: how many; $8: the pubsub topic, or the content topics, or the keys of both.
     pub(super) fn in_range(self) -> String {
-        let Self { topic, content, .. } = self;
         let order = self.order();
         let columns = self.columns();
-        // With content topics, and no pubsub topic, each pair of the two has its own place in the index.
-        let (source, key) = match (topic, content) {
-            (false, false) => (None, ""),
-            (true, false) => (None, "topic, "),
-            (true, true) => (Some("unnest($9::bytea[]) AS c (content)"), "content, topic, "),
-            (false, true) => {
-                (Some("unnest($8::bytea[]) AS c (content) CROSS JOIN weir.topic t"), "content, topic, ")
-            }
+        let (source, key, value) = match (self.topic, self.content) {
+            (false, false) => ("", "", ""),
+            (true, false) => ("", "topic", "$8::integer"),
+            (true, true) => ("unnest($8::bytea[]) AS k (pair)", "pair", "k.pair"),
+            // Any pubsub topic is one of those that there are.
+            (false, true) => (
+                "unnest($8::bytea[]) AS c (content) CROSS JOIN weir.topic t",
+                "pair",
+                "substr(sha256(int4send(t.topic) || c.content), 1, 16)",
+            ),
         };
-        let value = match (topic, content) {
-            (false, false) => "",
-            (true, false) => "$8, ",
-            (true, true) => "c.content, $8, ",
-            (false, true) => "c.content, t.topic, ",
+        let (condition, first) = match key {
+            "" => (String::new(), String::new()),
+            key => (format!("AND {key} = ANY (ARRAY[{value}])"), format!("{key} {order}, ")),
         };
-        let ordered = format!("{key}ts, hash").replace(", ", &format!(" {order}, "));
         let select = format!(
-            "SELECT {columns} FROM weir.message m WHERE ts BETWEEN $1 AND $2 \
-             AND ({key}ts, hash) > ({value}$3, $4) AND ({key}ts, hash) < ({value}$5, $6) \
-             ORDER BY {ordered} {order} LIMIT $7"
+            "SELECT {columns} FROM weir.message m WHERE ts BETWEEN $1 AND $2 {condition} \
+             AND (ts, hash) > ($3, $4) AND (ts, hash) < ($5, $6) \
+             ORDER BY {first}ts {order}, hash {order} LIMIT $7"
         );
         match source {
-            None => select,
-            Some(source) => format!(
+            "" => select,
+            source => format!(
                 "SELECT f.* FROM {source} CROSS JOIN LATERAL ({select}) f \
                  ORDER BY f.ts {order}, f.hash {order} LIMIT $7"
             ),

@@ -1,15 +1,17 @@
--- Messages, by time. `content` is the beginning of the content topic's SHA-256, `topic` the cluster * 1024
--- plus the shard, `record` the protobuf of the message with its proof.
+-- Messages, by time. `topic` is the cluster * 1024 plus the shard, `content` the beginning of the content
+-- topic's SHA-256, `pair` that of the SHA-256 of the two, and `record` the protobuf of the message with its
+-- proof.
 CREATE TABLE weir.message (
     ts bigint NOT NULL,
     hash bytea NOT NULL,
     topic integer NOT NULL,
     content bytea NOT NULL,
+    pair bytea NOT NULL,
     record bytea NOT NULL,
     PRIMARY KEY (ts, hash)
 ) PARTITION BY RANGE (ts);
 CREATE INDEX message_topic ON weir.message (topic, ts, hash);
-CREATE INDEX message_content ON weir.message (content, topic, ts, hash);
+CREATE INDEX message_pair ON weir.message (pair, ts, hash);
 -- Payloads are encrypted: compression finds nothing in them.
 ALTER TABLE weir.message ALTER record SET STORAGE EXTERNAL;
 
