@@ -1,13 +1,14 @@
-//! What a node must not forget: its key, its peers, the nullifiers it has seen, and how much of its
-//! message quota it has used.
+//! What a node must not forget: its key, its peers, the nullifiers it has seen, how much of its message quota
+//! it has used, and, if it serves an archive, the messages.
 //!
-//! Two stores, each one redb file of a few megabytes with one owner:
+//! Two small stores, each one redb file of a few megabytes with one owner:
 //!
 //! - [`StateStore`], `state.redb` in the data directory: node key, peers, nullifiers, evidence.
 //! - [`QuotaStore`], `<keystore>.quota` beside the keystore: the message ids already given away. A
 //!   mistake there reveals the operator's identity secret, so it is its own file with its own rules.
 //!
-//! Beside them [`TreeFile`], a flat file with what a start would otherwise compute again.
+//! Beside them [`TreeFile`], a flat file with what a start would otherwise compute again, and the [`archive`], in
+//! a folder of many redb files or in PostgreSQL.
 //!
 //! The crate speaks raw bytes and core values; it knows nothing of proofs or peers' behaviour. Every
 //! call blocks on the disk: call it from a thread that may block.
@@ -18,7 +19,8 @@
 //! - A call that returned `Ok` survives a crash or a power loss (fsynced, two-phase commit, and the
 //!   file's directory entry is synced when it is made).
 //! - A file that is not ours, is damaged or is from a newer version is never written to: the
-//!   whole open, including redb's repair, is first rehearsed in memory.
+//!   whole open, including redb's repair, is first rehearsed in memory. All pages of the two stores are verified
+//!   then; those of an archive, which are too many, when it is asked to.
 //! - A failed write leaves what was there before. The next call opens the file anew, so a store
 //!   works again as soon as the disk has room.
 //!

@@ -1,4 +1,5 @@
-//! Processes that are killed: what was granted is never granted again, and a tree on disk is whole.
+//! Processes that are killed: what was granted is never granted again, a tree on disk is whole, and what was
+//! archived is there.
 
 // Helpers of tests are tests too, which clippy.toml cannot see here.
 #![allow(clippy::unwrap_used)]
@@ -12,12 +13,20 @@ use std::{
 };
 
 use tempfile::TempDir;
-use weir_storage::{OpenError, QuotaStore, TreeFile, TreeHeader};
+use weir_core::{
+    ClusterId, ContentTopic, Meta, ProofField, PubsubTopic, ShardId, Timestamp, WakuMessage,
+    store::{Query, StoredMessage},
+};
+use weir_storage::{
+    OpenError, QuotaStore, TreeFile, TreeHeader,
+    archive::{Archive, Location, Options, Verified, open},
+};
 
 /// Where the child finds its file; the test that has it is the child.
 const FILE: &str = "WEIR_STORAGE_KILL_TEST_FILE";
 const CHILD: &str = "reserves_until_it_is_killed";
 const TREE_CHILD: &str = "writes_trees_until_it_is_killed";
+const ARCHIVE_CHILD: &str = "archives_until_it_is_killed";
 
 /// 1023 nodes, 32 KiB: a few pages.
 const TREE_DEPTH: u16 = 9;
@@ -100,6 +109,64 @@ fn writes_trees_until_it_is_killed() {
         file.write(&header, (0..2 * leaves - 1).map(|_| [round; 32])).unwrap();
         std::io::stdout().write_all(b"\nwritten\n").unwrap();
     }
+}
+
+#[test]
+fn what_a_killed_process_reported_archived_is_there() {
+    let world = TempDir::new().unwrap();
+    let folder = world.path().join("archive");
+    let mut reported = 0;
+    for run in 0..RUNS / 4 {
+        let mut child = spawn(ARCHIVE_CHILD, &folder);
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let numbers =
+            lines.map_while(Result::ok).filter_map(|line| line.strip_prefix("archived ")?.parse().ok());
+        reported = numbers.take(1 + run * 3 % 7).last().unwrap_or(reported);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let archive = open_archive(&folder);
+        let messages = archive.summary().unwrap().messages;
+        assert!(messages >= reported, "{messages} of {reported}");
+        let verified = archive.verify(&mut |_| {}).unwrap();
+        assert_eq!(verified, Verified { messages, ..Verified::default() });
+        for number in 0..reported {
+            let query = Query { hashes: vec![message(number).hash], ..Query::default() };
+            assert_eq!(archive.query(&query, &|| true).unwrap().rows.len(), 1, "message {number}");
+        }
+    }
+}
+
+/// Not a test of its own: the child's work, when the variable says so.
+#[test]
+fn archives_until_it_is_killed() {
+    let Some(path) = env::var_os(FILE) else { return };
+    let archive = open_archive(Path::new(&path));
+    let mut number = archive.summary().unwrap().messages;
+    loop {
+        let batch: Vec<StoredMessage> = (number..number + 50).map(message).collect();
+        archive.insert(&batch).unwrap();
+        number += 50;
+        std::io::stdout().write_all(format!("\narchived {number}\n").as_bytes()).unwrap();
+    }
+}
+
+fn open_archive(folder: &Path) -> std::sync::Arc<dyn Archive> {
+    open(&Location::Folder(folder.to_owned()), Options::default()).unwrap()
+}
+
+fn message(number: u64) -> StoredMessage {
+    StoredMessage::new(
+        PubsubTopic::new(ClusterId(1), ShardId(0)).unwrap(),
+        WakuMessage {
+            payload: vec![7; 500].into(),
+            content_topic: ContentTopic::new("/weir/1/kill/proto").unwrap(),
+            version: 0,
+            timestamp: Timestamp::from_nanos(number as i64),
+            meta: Meta::default(),
+            ephemeral: false,
+            proof: ProofField::Absent,
+        },
+    )
 }
 
 fn spawn(child: &str, path: &Path) -> Child {

@@ -92,9 +92,9 @@ struct Limits {
 }
 
 impl Limits {
-    /// A segment of 64 MB opens in 0.1 ms, drops with one `unlink`, and 250 GB have 4,000 of them.
+    /// A segment of 64 MB opens in less than a millisecond, and 250 GB have 4,000 of them.
     const SEGMENT: u64 = 64 << 20;
-    /// A smaller one is mostly overhead: an empty file has 1 MB.
+    /// Below it, what a file takes by itself and what its last pages leave empty would count.
     const SMALLEST_SEGMENT: u64 = 4 << 20;
 
     fn new(options: Options) -> Self {

@@ -45,8 +45,8 @@ pub(super) const BY_TOPIC: Table<&PrefixedKey, u32> = Table::new("by_topic");
 pub(super) const COUNTS: Table<u32, u64> = Table::new("counts");
 pub(super) const WEIGHT: Table<(), u64> = Table::new("weight");
 
-/// Segments that are written. While a commit is put together its pages are in the cache: a batch of 0.7 MB
-/// changes some 3 MB of them, most of which the next batch changes again.
+/// Segments that are written. The cache holds the pages that a batch changes until they are on the disk: each of
+/// 512 messages, 0.7 MB, changes up to five pages of 4 KB, 10 MB in all.
 pub(super) static OPEN: Kind = Kind {
     name: "part of an archive",
     application: "weir-archive-segment",
@@ -56,9 +56,9 @@ pub(super) static OPEN: Kind = Kind {
     verified: false,
 };
 
-/// Segments that are only read. The system caches files too, so this one is for inner pages: there are 300
-/// of them, 1.2 MB, in a segment of 64 MB.
-pub(super) static SEALED: Kind = Kind { cache: 2 << 20, ..OPEN };
+/// Segments that are only read. The system caches files too, so this one is for inner pages: 64 MB in pages of
+/// 4 KB, which inner pages name by the hundred, have less than 1 MB of them.
+pub(super) static SEALED: Kind = Kind { cache: 4 << 20, ..OPEN };
 
 /// Bytes that a message takes in the indexes: 180 of keys and values, twice that with pages half empty.
 const INDEX_BYTES: u64 = 350;

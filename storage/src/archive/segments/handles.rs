@@ -7,9 +7,9 @@ use std::{
 
 use super::segment::Segment;
 
-/// Open sealed segments: 2 MB of cache each make 192 MB, and as many of the process's files. They hold 6 GB of
-/// messages; opening another takes 0.1 ms.
-pub(super) const MAX_OPEN: usize = 96;
+/// Open sealed segments: 4 MB of cache each make 256 MB. They hold 4 GB of messages; opening another takes
+/// less than a millisecond.
+pub(super) const MAX_OPEN: usize = 64;
 
 /// The sealed segments that are open, the longest open one in front.
 #[derive(Debug)]
