@@ -50,7 +50,7 @@ pub(super) struct Segment {
 enum Handle {
     Read {
         /// Its tables, opened once because nothing changes any more; they keep the database open.
-        view: Option<View>,
+        view: Option<Box<View>>,
         /// What the database reads from.
         backend: Arc<dyn StorageBackend>,
     },
@@ -220,7 +220,7 @@ impl Segment {
         look: impl FnOnce(&View) -> Result<T, ArchiveError>,
     ) -> Result<Option<T>, ArchiveError> {
         self.careful(|| match handle {
-            Some(Handle::Read { view, .. }) => view.as_ref().map(look).transpose(),
+            Some(Handle::Read { view, .. }) => view.as_deref().map(look).transpose(),
             Some(Handle::Write(database) | Handle::Stuck(database)) => {
                 self.view(database)?.as_ref().map(look).transpose()
             }
@@ -385,7 +385,7 @@ impl Segment {
                 let database = open_read_only(Arc::clone(&backend), &path, &SEALED)?;
                 let database =
                     database.ok_or_else(|| trouble::damaged(&path, "it was sealed and is not closed"))?;
-                let view = self.careful(|| self.view(&database))?;
+                let view = self.careful(|| self.view(&database))?.map(Box::new);
                 *handle = Some(Handle::Read { view, backend });
                 drop(handle);
                 self.handles.opened(self);
