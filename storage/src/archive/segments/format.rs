@@ -11,8 +11,8 @@
 //! | `counts` | pubsub topic | messages |
 //! | `weight` | | bytes, see [`Row::weight`] |
 //!
-//! A *place* is 40 bytes that sort as messages do: the timestamp, then the hash. Messages are *numbered* as they
-//! come, so records are only ever appended. A *lane* stands for one content topic on one pubsub topic; it makes
+//! A *place* is 40 bytes that sort as messages do: the timestamp, then the hash. Messages are *numbered* as
+//! they come, so records are only ever appended. A *lane* stands for one content topic on one pubsub topic; it makes
 //! index entries short, and those of a query for both need no filter. Entries are never deleted.
 
 use std::{collections::BTreeMap, ops::Bound};
@@ -45,8 +45,8 @@ pub(super) const BY_TOPIC: Table<&PrefixedKey, u32> = Table::new("by_topic");
 pub(super) const COUNTS: Table<u32, u64> = Table::new("counts");
 pub(super) const WEIGHT: Table<(), u64> = Table::new("weight");
 
-/// Segments that are written. The cache holds the pages that a batch changes until they are on the disk: each of
-/// 512 messages, 0.7 MB, changes up to five pages of 4 KB, 10 MB in all.
+/// Segments that are written. The cache holds the pages that a batch changes until they are on the disk: each
+/// of 512 messages, 0.7 MB, changes up to five pages of 4 KB, 10 MB in all.
 pub(super) static OPEN: Kind = Kind {
     name: "part of an archive",
     application: "weir-archive-segment",

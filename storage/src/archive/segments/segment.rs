@@ -239,8 +239,8 @@ impl Segment {
             .unwrap_or_else(|_| Err(trouble::damaged(&self.path(), "its contents contradict each other")))
     }
 
-    /// Verifies every page of a sealed segment's file. One that is written to changes meanwhile; its messages are
-    /// verified alone.
+    /// Verifies every page of a sealed segment's file. One that is written to changes meanwhile; its messages
+    /// are verified alone.
     pub(super) fn verify_pages(self: &Arc<Self>) -> Result<(), ArchiveError> {
         let handle = self.handle_for_reading()?;
         if let Some(Handle::Read { backend, .. }) = &*handle {

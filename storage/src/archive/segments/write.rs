@@ -92,8 +92,8 @@ impl Segments {
         rows.iter().rev().take_while(fits).count().max(1)
     }
 
-    /// Sees to it that the segment at `at` may take messages from `oldest` to `newest`. Tells whether ranges have
-    /// changed, so that they may belong elsewhere.
+    /// Sees to it that the segment at `at` may take messages from `oldest` to `newest`. Tells whether ranges
+    /// have changed, so that they may belong elsewhere.
     ///
     /// Most messages are newer than all others, and an archive may also be filled from the newest to the
     /// oldest. So the segments at both ends are followed by a new one when they are full, and nothing moves.
@@ -239,7 +239,7 @@ fn copy(view: &View, span: Span, to: &Segment) -> Result<usize, ArchiveError> {
 fn remove_unused(slots: &[Slot]) {
     for slot in slots {
         if let Err(error) = slot.segment.remove_files() {
-            tracing::warn!(segment = slot.segment.id, %error, "an unused segment of the archive cannot be removed");
+            tracing::warn!(segment = slot.segment.id, %error, "an unused segment cannot be removed");
         }
     }
 }
