@@ -21,6 +21,7 @@ mod run;
 mod subject;
 mod workload;
 
+pub use measure::Relayed;
 pub use question::{Kind, WrongAnswer};
 pub use report::{Answers, Report, Spread};
 pub use run::{Backend, BenchError, Place, Progress, Settings, Stage, run};

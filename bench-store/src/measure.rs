@@ -5,8 +5,14 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+use futures::future::join_all;
+use serde::Serialize;
 use strum::VariantArray;
-use tokio::{sync::mpsc, task::JoinHandle, time::MissedTickBehavior};
+use tokio::{
+    sync::{mpsc, watch},
+    task::{JoinHandle, JoinSet},
+    time::MissedTickBehavior,
+};
 use weir_core::{Timestamp, store::StoredMessage};
 use weir_storage::archive::MAX_BATCH;
 
@@ -21,11 +27,21 @@ use crate::{
 /// Rounds before those that count, in which caches fill.
 const WARM_UP: u64 = 20;
 
-/// Batches that are made ahead while one is being written.
+/// Batches that are made ahead while others are being written.
 const BATCHES_AHEAD: usize = 4;
 
-/// How often messages come in.
+/// Batches that are with the archive at a time, so that its writer has the next one when it is done.
+const BATCHES_UNDER_WAY: usize = 4;
+
+/// How often messages are published.
 const BEAT: Duration = Duration::from_millis(10);
+
+/// Publishes at a time; a node takes 512.
+const PUBLISHES_UNDER_WAY: u64 = 256;
+
+/// How often it is looked whether all that was published is in the archive: for 10 s.
+const LOOKS: u32 = 200;
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Fills the archive, and tells how long it took until everything was on disk.
 pub(crate) async fn fill(
@@ -34,15 +50,25 @@ pub(crate) async fn fill(
     mut progress: impl FnMut(u64),
 ) -> Result<Duration, BenchError> {
     let mut batches = batches(workload.clone());
+    let mut under_way = JoinSet::new();
     let started = Instant::now();
     let mut kept = 0;
-    while let Some(batch) = batches.recv().await {
-        let length = batch.len() as u64;
-        subject.keep(batch).await?;
-        kept += length;
-        progress(kept);
+    loop {
+        let more = batches.recv().await;
+        let ended = more.is_none();
+        if let Some(batch) = more {
+            let (archive, length) = (subject.archive().clone(), batch.len() as u64);
+            under_way.spawn(async move { archive.keep(batch).await.map(|_| length) });
+        }
+        while under_way.len() >= BATCHES_UNDER_WAY || (ended && !under_way.is_empty()) {
+            let Some(done) = under_way.join_next().await else { break };
+            kept += done.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?;
+            progress(kept);
+        }
+        if ended {
+            return Ok(started.elapsed());
+        }
     }
-    Ok(started.elapsed())
 }
 
 /// The messages of the day, made by another thread.
@@ -90,47 +116,80 @@ pub(crate) async fn ask(
     Ok(samples.into_iter().filter_map(|(kind, samples)| Some((kind, samples.spread()?))).collect())
 }
 
-/// Messages that come in at a steady rate until it is dropped or ended.
+/// Messages that a peer publishes at a steady rate, until it is ended or dropped.
 #[derive(Debug)]
 pub(crate) struct Inflow {
-    task: JoinHandle<Result<u64, BenchError>>,
-    end: tokio::sync::watch::Sender<bool>,
+    task: JoinHandle<u64>,
+    end: watch::Sender<bool>,
     started: Instant,
 }
 
+/// What came of it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Relayed {
+    /// Messages a second that were to be published.
+    pub asked_per_s: f64,
+    /// Messages a second that the peer published.
+    pub published_per_s: f64,
+    /// Messages it published.
+    pub published: u64,
+    /// Messages of these that are in the archive.
+    pub archived: u64,
+}
+
 impl Inflow {
-    pub(crate) fn start(subject: &Subject, workload: &Workload, per_second: u32) -> Self {
-        let (end, ended) = tokio::sync::watch::channel(false);
-        let (subject, workload) = (subject.clone(), workload.clone());
+    /// `first` is the number of its first message.
+    pub(crate) fn start(subject: &Subject, workload: &Workload, first: u64, per_second: u32) -> Self {
+        let (end, ended) = watch::channel(false);
+        let (relay, workload) = (subject.relay_of_peer().clone(), workload.clone());
         let started = Instant::now();
         let task = tokio::spawn(async move {
             let mut beat = tokio::time::interval(BEAT);
-            // What was not taken in time is made up for at once: the rate holds on average.
+            // What was not sent in time is made up for at once: the rate holds on average.
             beat.set_missed_tick_behavior(MissedTickBehavior::Burst);
-            let mut kept: u64 = 0;
+            let (mut sent, mut published) = (0, 0);
             while !*ended.borrow() {
                 beat.tick().await;
                 let due = (started.elapsed().as_secs_f64() * f64::from(per_second)) as u64;
-                let now = now();
-                let end = due.min(kept + MAX_BATCH as u64);
-                let batch: Vec<StoredMessage> = (kept..end)
-                    .map(|number| workload.message_arriving(workload.len() + number, now))
-                    .collect();
-                if !batch.is_empty() {
-                    subject.keep(batch).await?;
-                }
-                kept = end.max(kept);
+                let (now, due) = (now(), due.min(sent + PUBLISHES_UNDER_WAY));
+                let publishes = (sent..due).map(|number| {
+                    let StoredMessage { topic, message, .. } = workload.message_arriving(first + number, now);
+                    relay.publish(topic, message)
+                });
+                let answers = join_all(publishes).await;
+                published += answers.iter().filter(|answer| answer.is_ok()).count() as u64;
+                sent = due;
             }
-            Ok(kept)
+            published
         });
         Self { task, end, started }
     }
 
-    /// Ends it and tells how many messages a second were kept.
-    pub(crate) async fn end(self) -> Result<f64, BenchError> {
+    /// Ends it, and waits until everything that was published is in the archive, but not for ever. Without it
+    /// there are `without` messages in there.
+    pub(crate) async fn end(
+        self,
+        subject: &Subject,
+        per_second: u32,
+        without: u64,
+    ) -> Result<Relayed, BenchError> {
         let _ = self.end.send(true);
-        let kept = self.task.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?;
-        Ok(kept as f64 / self.started.elapsed().as_secs_f64())
+        let published = self.task.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
+        let seconds = self.started.elapsed().as_secs_f64();
+        let mut archived = 0;
+        for _ in 0..LOOKS {
+            archived = subject.summary().await?.messages.saturating_sub(without);
+            if archived >= published {
+                break;
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        Ok(Relayed {
+            asked_per_s: per_second.into(),
+            published_per_s: published as f64 / seconds,
+            published,
+            archived,
+        })
     }
 }
 

@@ -13,7 +13,7 @@ use serde::Serialize;
 use strum::VariantArray;
 use weir_bench_kit::{Format, Machine, Rows, digits, ms, percentile, sorted};
 
-use crate::{Backend, Kind};
+use crate::{Backend, Kind, Relayed};
 
 /// An archive, measured.
 #[derive(Debug, Clone, Serialize)]
@@ -32,6 +32,8 @@ pub struct Report {
     pub ingest_per_s: f64,
     /// Seconds that the filling took.
     pub fill_s: f64,
+    /// What passed through the relay meanwhile.
+    pub relayed_while_filling: Relayed,
     /// Seconds that the whole measurement took.
     pub total_s: f64,
     /// What the archive says it takes on disk after it was filled.
@@ -44,10 +46,8 @@ pub struct Report {
     pub idle: Answers,
     /// Queries while messages come in.
     pub ingesting: Answers,
-    /// Messages a second that were to come in meanwhile.
-    pub ingesting_asked_per_s: f64,
-    /// Messages a second that did.
-    pub ingesting_reached_per_s: f64,
+    /// What came in through the relay meanwhile.
+    pub relayed_while_asking: Relayed,
     /// Where the archive was left, when it was to be kept.
     pub kept_in: Option<PathBuf>,
 }
@@ -125,9 +125,9 @@ impl Report {
                 digits(self.ingest_per_s),
             ),
             format!(
-                "ingesting: {} messages a second were to come in, {} did",
-                digits(self.ingesting_asked_per_s),
-                digits(self.ingesting_reached_per_s),
+                "while filling {}, while asking (ingesting) {}",
+                relayed(&self.relayed_while_filling),
+                relayed(&self.relayed_while_asking),
             ),
             "ms from asking through the node's store service to having the messages".to_owned(),
         ];
@@ -161,6 +161,15 @@ impl Report {
     }
 }
 
+fn relayed(relayed: &Relayed) -> String {
+    let Relayed { asked_per_s, published_per_s, published, archived } = relayed;
+    format!(
+        "{} of {} messages a second were relayed ({archived} of {published} archived)",
+        digits(*published_per_s),
+        digits(*asked_per_s),
+    )
+}
+
 fn cells(spread: Option<&Spread>) -> [String; 4] {
     let percents = spread.map(|spread| [spread.p50_ms, spread.p90_ms, spread.p95_ms, spread.p99_ms]);
     percents.map_or_else(|| ["-"; 4].map(str::to_owned), |percents| percents.map(digits))
@@ -177,6 +186,8 @@ mod tests {
         (1..=200).for_each(|n| samples.push(Duration::from_millis(n), 20));
         let answers: Answers =
             Kind::VARIANTS.iter().filter_map(|kind| Some((*kind, samples.spread()?))).collect();
+        let relayed =
+            Relayed { asked_per_s: 1_000.0, published_per_s: 999.5, published: 1_999, archived: 1_999 };
         Report {
             backend: Backend::Redb,
             messages: 1_000,
@@ -185,14 +196,14 @@ mod tests {
             load_before: 0.5,
             ingest_per_s: 12_345.6,
             fill_s: 0.1,
+            relayed_while_filling: relayed,
             total_s: 1.0,
             bytes: 1_300_000,
             bytes_per_message: 1_300.0,
             peak_rss_kib: 0,
             idle: answers.clone(),
             ingesting: answers,
-            ingesting_asked_per_s: 1_000.0,
-            ingesting_reached_per_s: 999.5,
+            relayed_while_asking: relayed,
             kept_in: None,
         }
     }

@@ -5,6 +5,10 @@ use std::{fmt, io, path::PathBuf, time::Instant};
 use serde::Serialize;
 use strum::VariantArray;
 use tempfile::TempDir;
+use weir_actors::{
+    handles::{KeepError, QueryError},
+    system,
+};
 use weir_bench_kit::{Machine, load, peak_rss_kib};
 use weir_storage::archive::{ArchiveError, Location, OpenArchiveError, PostgresUrl};
 
@@ -15,6 +19,12 @@ use crate::{
     subject::Subject,
     workload::Workload,
 };
+
+/// Threads of the nodes beside those of their actors, as `weir run` has them.
+const POOL_THREADS: usize = 2;
+
+/// Messages a second that pass through the relay while the archive is filled, and are archived as well.
+const RELAYED_WHILE_FILLING: u32 = 100;
 
 /// What is measured, and how much.
 #[derive(Debug, Clone)]
@@ -98,6 +108,15 @@ pub enum BenchError {
     /// The archive failed.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
+    /// A query was not answered.
+    #[error(transparent)]
+    Query(#[from] QueryError),
+    /// Messages were not kept.
+    #[error(transparent)]
+    Keep(#[from] KeepError),
+    /// One of the two nodes could not be started, or did not find the other.
+    #[error("the node to be measured could not be started: {0}")]
+    Node(String),
     /// An answer that cannot be right.
     #[error("wrong answer to a query of kind {}: {source}; the figures would mean nothing", kind.key())]
     WrongAnswer {
@@ -116,23 +135,23 @@ pub enum BenchError {
 
 /// Measures, telling `progress` how far it is. Ctrl-C and SIGTERM end it in order, with nothing left behind.
 pub fn run(settings: &Settings, progress: impl Fn(Progress) + Send + Sync) -> Result<Report, BenchError> {
-    let runtime = tokio::runtime::Runtime::new().map_err(BenchError::Threads)?;
-    runtime.block_on(async {
+    let done = system::run(POOL_THREADS, async |arbiters| {
         let home = Home::make(settings)?;
-        let subject = Subject::start(home.location.clone()).await?;
+        let began = Instant::now();
+        let subject = Subject::start(&arbiters, home.location.clone(), home.folder.path()).await?;
         let measured = tokio::select! {
             measured = measure(settings, &subject, &progress) => measured,
             () = interrupted() => Err(BenchError::Interrupted),
         };
-        if matches!(settings.place, Place::Postgres(_)) && !settings.keep {
-            progress(Progress { stage: Stage::CleaningUp, done: 0, of: 1 });
-            subject.empty().await?;
-        }
-        drop(subject);
+        let empty = matches!(settings.place, Place::Postgres(_)) && !settings.keep;
+        progress(Progress { stage: Stage::CleaningUp, done: 0, of: settings.messages });
+        subject.stop(empty).await?;
         let mut report = measured?;
-        report.kept_in = home.leave(settings.keep);
+        report.total_s = began.elapsed().as_secs_f64();
+        report.kept_in = home.leave(settings);
         Ok(report)
-    })
+    });
+    done.map_err(BenchError::Threads)?
 }
 
 async fn measure(
@@ -140,37 +159,40 @@ async fn measure(
     subject: &Subject,
     progress: &(impl Fn(Progress) + Send + Sync),
 ) -> Result<Report, BenchError> {
-    let (load_before, began) = (load(), Instant::now());
-    let workload = Workload::new(settings.seed, settings.messages, now());
+    let load_before = load();
+    let Settings { messages, queries, ingest_per_s, seed, .. } = *settings;
+    let workload = Workload::new(seed, messages, now());
     let tell = |stage, of| move |done| progress(Progress { stage, done, of });
-    let queries = settings.queries * Kind::VARIANTS.len() as u64;
+    let all_queries = queries * Kind::VARIANTS.len() as u64;
 
-    let filling = fill(subject, &workload, tell(Stage::Filling, settings.messages)).await?;
-    let bytes = subject.summary().await?.bytes;
-    // Other queries than those of the next phase, whose pages would be in memory already.
-    let mut questions = Questions::new(&workload, settings.seed.wrapping_add(1));
-    let idle = ask(subject, &mut questions, settings.queries, tell(Stage::Idle, queries)).await?;
-    let inflow = Inflow::start(subject, &workload, settings.ingest_per_s);
-    let told = tell(Stage::Ingesting, queries);
-    let ingesting = ask(subject, &mut questions, settings.queries, told).await?;
-    let reached = inflow.end().await?;
+    let inflow = Inflow::start(subject, &workload, messages, RELAYED_WHILE_FILLING);
+    let filling = fill(subject, &workload, tell(Stage::Filling, messages)).await?;
+    let relayed_while_filling = inflow.end(subject, RELAYED_WHILE_FILLING, messages).await?;
+    let filled = subject.summary().await?;
+
+    let mut questions = Questions::new(&workload, seed.wrapping_add(1));
+    let idle = ask(subject, &mut questions, queries, tell(Stage::Idle, all_queries)).await?;
+    let next = messages + relayed_while_filling.published;
+    let inflow = Inflow::start(subject, &workload, next, ingest_per_s);
+    let ingesting = ask(subject, &mut questions, queries, tell(Stage::Ingesting, all_queries)).await?;
+    let relayed_while_asking = inflow.end(subject, ingest_per_s, filled.messages).await?;
 
     Ok(Report {
         backend: settings.place.backend(),
-        messages: settings.messages,
-        seed: settings.seed,
+        messages,
+        seed,
         machine: Machine::here(),
         load_before,
-        ingest_per_s: settings.messages as f64 / filling.as_secs_f64(),
+        ingest_per_s: messages as f64 / filling.as_secs_f64(),
         fill_s: filling.as_secs_f64(),
-        total_s: began.elapsed().as_secs_f64(),
-        bytes,
-        bytes_per_message: bytes as f64 / settings.messages as f64,
+        relayed_while_filling,
+        bytes: filled.bytes,
+        bytes_per_message: filled.bytes as f64 / filled.messages as f64,
         peak_rss_kib: peak_rss_kib(),
         idle,
         ingesting,
-        ingesting_asked_per_s: settings.ingest_per_s.into(),
-        ingesting_reached_per_s: reached,
+        relayed_while_asking,
+        total_s: 0.0,
         kept_in: None,
     })
 }
@@ -188,26 +210,28 @@ async fn interrupted() {
 /// The room of a measurement. What was made in it is gone when it is dropped.
 struct Home {
     location: Location,
-    folder: Option<TempDir>,
+    folder: TempDir,
 }
 
 impl Home {
     fn make(settings: &Settings) -> Result<Self, BenchError> {
         let within = match &settings.place {
-            Place::Postgres(url) => {
-                return Ok(Self { location: Location::Postgres(url.clone()), folder: None });
-            }
-            Place::Folder(within) => within.clone().unwrap_or_else(std::env::temp_dir),
+            Place::Folder(Some(within)) => within.clone(),
+            Place::Folder(None) | Place::Postgres(_) => std::env::temp_dir(),
         };
         let made = std::fs::create_dir_all(&within)
             .and_then(|()| tempfile::Builder::new().prefix("weir-bench-store-").tempdir_in(&within));
         let folder = made.map_err(|source| BenchError::Folder { path: within, source })?;
-        Ok(Self { location: Location::Folder(folder.path().join("archive")), folder: Some(folder) })
+        let location = match &settings.place {
+            Place::Folder(_) => Location::Folder(folder.path().join("archive")),
+            Place::Postgres(url) => Location::Postgres(url.clone()),
+        };
+        Ok(Self { location, folder })
     }
 
     /// Tells what was left behind, if it was to be.
-    fn leave(self, keep: bool) -> Option<PathBuf> {
-        self.folder.filter(|_| keep).map(TempDir::keep)
+    fn leave(self, settings: &Settings) -> Option<PathBuf> {
+        (settings.keep && matches!(settings.place, Place::Folder(_))).then(|| self.folder.keep())
     }
 }
 
@@ -254,6 +278,9 @@ mod tests {
             assert_eq!(rows[..2], [("hash_1", 1.0), ("hash_10", 10.0)]);
             assert_eq!(rows[3], ("newest_20", 20.0));
             assert_eq!(rows.len(), 6);
+        }
+        for relayed in [report.relayed_while_filling, report.relayed_while_asking] {
+            assert_eq!(relayed.archived, relayed.published);
         }
         assert_eq!(folder.path().read_dir().expect("readable").count(), 0);
     }

@@ -1,58 +1,167 @@
-//! What is measured.
+//! What is measured: two nodes of this process, connected over loopback.
+//!
+//! ```text
+//!  other ── gossip: messages that come in ──> node ── archive
+//!    └───── store v3: queries ─────────────────^
+//! ```
+//!
+//! The node relays, judges and archives as every node does, with eight shards and without RLN. The other one
+//! stands for its peers.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc, time::Duration};
 
-use tokio::task::spawn_blocking;
-use weir_core::store::{Page, Query, StoredMessage};
-use weir_storage::archive::{self, Archive, ArchiveError, Location, Options, Summary, Trim};
+use prometheus_client::registry::Registry;
+use tokio::{task::spawn_blocking, time::timeout};
+use weir_actors::{
+    ArchiveSettings, Clock,
+    handles::{ArchiveHandle, RelayHandle},
+    node::{Node, Settings},
+    system::Arbiters,
+};
+use weir_core::{
+    PeerAddress,
+    store::{Page, Query},
+};
+use weir_protocols::relay;
+use weir_storage::{
+    StateStore,
+    archive::{self, Archive, ArchiveError, Location, Options, Retention, Summary, Trim},
+};
+use zeroize::Zeroizing;
 
-use crate::BenchError;
+use crate::{
+    BenchError,
+    workload::{CLUSTER, sharding},
+};
 
-/// An archive, filled and asked.
-#[derive(Debug, Clone)]
+/// Threads that answer queries, as nodes have them.
+const READERS: usize = 4;
+
+/// For the two nodes to find each other, and to end.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How often the other node's state is looked at while it is waited for.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// A node with an archive, and another one that asks it.
 pub(crate) struct Subject {
     archive: Arc<dyn Archive>,
+    node: Node,
+    other: Node,
+    kept: ArchiveHandle,
 }
 
 impl Subject {
-    /// Opens the archive at `location`, which must hold nothing.
-    pub(crate) async fn start(location: Location) -> Result<Self, BenchError> {
+    /// Opens the archive at `location`, which must hold nothing, and starts the nodes, whose own files are made
+    /// in `folder`.
+    pub(crate) async fn start(
+        arbiters: &Arbiters,
+        location: Location,
+        folder: &Path,
+    ) -> Result<Self, BenchError> {
         let archive = blocking(move || archive::open(&location, Options::default())).await?;
-        let subject = Self { archive };
-        match subject.summary().await?.messages {
-            0 => Ok(subject),
-            messages => Err(BenchError::NotEmpty(messages)),
+        let held = Arc::clone(&archive);
+        match blocking(move || held.summary()).await?.messages {
+            0 => {}
+            messages => return Err(BenchError::NotEmpty(messages)),
         }
+        let retention = "none".parse::<Retention>().expect("a policy");
+        let settings = ArchiveSettings { archive: Arc::clone(&archive), retention, readers: READERS };
+        let node = start(arbiters, folder, "node", Vec::new(), Some(settings)).await?;
+        let kept = node.handles().archive.clone().ok_or(BenchError::Node("it has no archive".to_owned()))?;
+        let address = address_of(&node).await?;
+        let other = start(arbiters, folder, "other", vec![address], None).await?;
+        until_they_gossip(&other).await?;
+        Ok(Self { archive, node, other, kept })
     }
 
-    /// Keeps `messages`; they are on disk when it returns.
-    pub(crate) async fn keep(&self, messages: Vec<StoredMessage>) -> Result<(), BenchError> {
-        self.with_archive(move |archive| archive.insert(&messages)).await?;
-        Ok(())
+    /// The node's archive, which takes messages by the batch.
+    pub(crate) const fn archive(&self) -> &ArchiveHandle {
+        &self.kept
+    }
+
+    /// Where the node's peers publish.
+    pub(crate) const fn relay_of_peer(&self) -> &RelayHandle {
+        &self.other.handles().relay
     }
 
     /// Asks through the node's store service.
     pub(crate) async fn ask(&self, query: Query) -> Result<Page, BenchError> {
-        self.with_archive(move |archive| archive.query(&query, &|| true)).await
+        Ok(self.kept.query(query).await?)
     }
 
     pub(crate) async fn summary(&self) -> Result<Summary, BenchError> {
-        self.with_archive(|archive| archive.summary()).await
+        let archive = Arc::clone(&self.archive);
+        Ok(blocking(move || archive.summary()).await?)
     }
 
-    /// Drops every message.
-    pub(crate) async fn empty(&self) -> Result<(), BenchError> {
-        while self.with_archive(|archive| archive.trim(Trim::ToCount(0))).await?.more {}
+    /// Stops the nodes, and drops every message when that is wanted.
+    pub(crate) async fn stop(self, empty: bool) -> Result<(), BenchError> {
+        let Self { archive, node, other, kept } = self;
+        // Whatever they did not finish in time is dropped with them.
+        let _ = other.drain(PATIENCE).await;
+        let _ = node.drain(PATIENCE).await;
+        drop(kept);
+        if empty {
+            blocking(move || -> Result<(), ArchiveError> {
+                while archive.trim(Trim::ToCount(0))?.more {}
+                Ok(())
+            })
+            .await?;
+        }
         Ok(())
     }
+}
 
-    async fn with_archive<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&dyn Archive) -> Result<T, ArchiveError> + Send + 'static,
-    ) -> Result<T, BenchError> {
-        let archive = Arc::clone(&self.archive);
-        Ok(blocking(move || work(&*archive)).await?)
-    }
+async fn start(
+    arbiters: &Arbiters,
+    folder: &Path,
+    name: &str,
+    static_nodes: Vec<PeerAddress>,
+    archive: Option<ArchiveSettings>,
+) -> Result<Node, BenchError> {
+    let failed = |error: &dyn std::fmt::Display| BenchError::Node(error.to_string());
+    let mut key = Zeroizing::new([0; 32]);
+    rand::RngCore::fill_bytes(&mut rand::rngs::OsRng, key.as_mut_slice());
+    let sharding = sharding();
+    let settings = Settings {
+        network: weir_net::Config {
+            listen: vec!["/ip4/127.0.0.1/tcp/0".to_owned()],
+            ..weir_net::Config::new(key, CLUSTER)
+        },
+        relay: relay::Config { autosharding: Some(sharding), ..relay::Config::new(CLUSTER) },
+        topics: sharding.all_topics().collect(),
+        content_topics: Vec::new(),
+        // REST's, which nobody reads here.
+        cache_capacity: 1,
+        static_nodes,
+        store: StateStore::open(folder.join(name)).map_err(|error| failed(&error))?,
+        rln: None,
+        archive,
+        clock: Clock::system(),
+    };
+    Node::start(arbiters, settings, &mut Registry::default()).await.map_err(|error| failed(&error))
+}
+
+async fn address_of(node: &Node) -> Result<PeerAddress, BenchError> {
+    let meshes = node.handles().peers.meshes().await.map_err(|error| BenchError::Node(error.to_string()))?;
+    let address = meshes.listen_addresses.first().and_then(|address| weir_net::address::parse(address).ok());
+    address.ok_or(BenchError::Node("it listens nowhere".to_owned()))
+}
+
+/// Until the node's peer knows which topics it wants: a message sent before goes nowhere.
+async fn until_they_gossip(other: &Node) -> Result<(), BenchError> {
+    let connected = async {
+        loop {
+            let meshes = other.handles().peers.meshes().await;
+            if meshes.is_ok_and(|meshes| meshes.topics.iter().all(|topic| !topic.subscribed.is_empty())) {
+                return;
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    };
+    let waited = timeout(PATIENCE, connected).await;
+    waited.map_err(|_| BenchError::Node("the two nodes do not find each other".to_owned()))
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {

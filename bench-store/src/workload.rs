@@ -19,7 +19,7 @@ pub(crate) const SPAN: Duration = Duration::from_secs(24 * 3600);
 pub(crate) const CONTENT_TOPICS: usize = 100;
 
 /// Shards of the network, as live ones have it.
-pub(crate) const SHARDS: u16 = 8;
+const SHARDS: u16 = 8;
 
 /// The cluster of private networks.
 pub(crate) const CLUSTER: ClusterId = ClusterId(66);
@@ -46,7 +46,7 @@ pub(crate) struct Workload {
 impl Workload {
     /// `messages` over the 24 hours before `end`.
     pub(crate) fn new(seed: u64, messages: u64, end: Timestamp) -> Self {
-        let sharding = Autosharding::new(CLUSTER, SHARDS).expect("eight shards are a network");
+        let sharding = sharding();
         let topics = (0..CONTENT_TOPICS).map(|number| {
             let topic =
                 ContentTopic::new(&format!("/weir-bench-{number}/1/chat/proto")).expect("well formed");
@@ -108,6 +108,11 @@ impl Workload {
         };
         StoredMessage::new(*pubsub_topic, message)
     }
+}
+
+/// Which shard a content topic is on.
+pub(crate) fn sharding() -> Autosharding {
+    Autosharding::new(CLUSTER, SHARDS).expect("eight shards are a network")
 }
 
 /// Content topic n has a share like 1/n, as words and names have: of a hundred the first has 19 %, the last 0.2 %.

@@ -402,7 +402,7 @@ pub struct BenchStoreArgs {
     #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000), value_name = "NUMBER")]
     pub queries: u64,
     /// Messages a second that come in during the second phase
-    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=50_000), value_name = "NUMBER")]
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=5_000), value_name = "NUMBER")]
     pub ingest_rate: u32,
     /// Another seed makes other messages and other queries
     #[arg(long, default_value_t = 1, value_name = "NUMBER")]
