@@ -16,7 +16,7 @@ use weir_api::backend::{
 };
 use weir_core::{ContentTopic, PeerId, PubsubTopic, ShardId, Timestamp, WakuMessage};
 use weir_protocols::{
-    health::{Facts, Lifecycle, Report, RlnState},
+    health::{Facts, Lifecycle, Report, RlnState, StoreState},
     peer_manager::{Connectedness, PeerInfo},
     relay::{PublishError, Published},
 };
@@ -164,8 +164,13 @@ impl Backend for NodeBackend {
 
     async fn health(&self) -> Result<Report, HealthError> {
         let Some(running) = self.running.get() else {
-            let starting =
-                Facts { lifecycle: Lifecycle::Starting, lagging: false, relay_peers: 0, rln: RlnState::Off };
+            let starting = Facts {
+                lifecycle: Lifecycle::Starting,
+                lagging: false,
+                relay_peers: 0,
+                rln: RlnState::Off,
+                store: StoreState::Off,
+            };
             return Ok(starting.report());
         };
         let asked = tokio::time::Instant::now();
@@ -185,7 +190,12 @@ impl Backend for NodeBackend {
                     && peer.protocols.iter().any(|protocol| protocol == protocol_id::RELAY)
             })
             .count();
-        Ok(Facts { lifecycle: Lifecycle::Running, lagging, relay_peers, rln }.report())
+        let store = match &running.handles.archive {
+            None => StoreState::Off,
+            Some(archive) if archive.report().unavailable.is_some() => StoreState::Unavailable,
+            Some(_) => StoreState::Ready,
+        };
+        Ok(Facts { lifecycle: Lifecycle::Running, lagging, relay_peers, rln, store }.report())
     }
 
     async fn quota(&self) -> Result<Option<QuotaReport>, Unavailable> {

@@ -1,8 +1,8 @@
 //! The life of `weir run`: opens its files, starts the parts in order, waits, stops them in order.
 //!
 //! ```text
-//!  start   state.redb ─ node key ─ membership ─ REST listens ─ actors ─ metrics ─ banner
-//!  stop    SIGTERM or SIGINT ─ relay ─ network ─ journal, while REST finishes its requests
+//!  start   state.redb ─ archive ─ node key ─ membership ─ REST listens ─ actors ─ metrics ─ banner
+//!  stop    SIGTERM or SIGINT ─ relay ─ network ─ journal and archive, while REST finishes its requests
 //! ```
 //!
 //! Every port is bound and every file opened before the first message is taken, so what can be wrong
@@ -25,7 +25,7 @@ use tokio::{
     task::JoinHandle,
 };
 use weir_actors::{
-    Clock,
+    ArchiveSettings, Clock,
     node::{DrainError, GivenUp, MemberSettings, Node, RlnSettings, Settings, StartError},
     system::{self, Arbiters},
 };
@@ -36,12 +36,15 @@ use weir_api::{
 use weir_membership::{Ledger, RegistryFile};
 use weir_protocols::relay::{self, MAX_BATCH};
 use weir_rln::{EngineSettings, ValidatorConfig};
-use weir_storage::{EvidenceRecord, OpenError, StateStore, StoreError};
+use weir_storage::{
+    EvidenceRecord, OpenError, StateStore, StoreError,
+    archive::{self, OpenArchiveError},
+};
 use zeroize::Zeroizing;
 
 use crate::{
     backend::{NodeBackend, ReadEvidence},
-    config::{Config, RlnConfig},
+    config::{Config, RlnConfig, StoreConfig},
     output::{
         self,
         banner::{Banner, MembershipLine},
@@ -59,6 +62,10 @@ const POOL_THREADS: usize = 2;
 /// answers on.
 const NODE_DRAIN: Duration = Duration::from_secs(4);
 const REST_DRAIN: Duration = Duration::from_millis(4500);
+
+/// Threads that answer store queries. They wait for the disk or for PostgreSQL more than they compute, so
+/// a few more than processors keep them busy; a slow query holds one of them.
+const ARCHIVE_READERS: usize = 4;
 
 /// Why the node ended well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +85,9 @@ pub enum RunError {
     /// The state cannot be read or written.
     #[error("--data-dir: {0}")]
     Store(#[from] StoreError),
+    /// The archive cannot be used.
+    #[error("--store: {0}")]
+    Archive(#[from] OpenArchiveError),
     /// The node's own membership cannot be used.
     #[error(transparent)]
     Member(#[from] MemberError),
@@ -114,6 +124,13 @@ async fn live(config: Config, arbiters: Arbiters) -> Result<ExitReason, RunError
     let clock = Clock::system();
     let mut signals = Signals::new()?;
     let store = StateStore::open(config.data_dir.join("state.redb"))?;
+    let archive = match config.store.clone() {
+        // On a thread that may block: PostgreSQL has a runtime of its own, which none may be inside of.
+        Some(store) => Some(
+            tokio::task::spawn_blocking(move || open_archive(&store)).await.map_err(io::Error::from)??,
+        ),
+        None => None,
+    };
     let key = node_key(&config, &store)?;
     let member = config.rln.as_ref().map(|rln| member::open(rln, &clock)).transpose()?.flatten();
     let mut registry = Registry::default();
@@ -124,7 +141,7 @@ async fn live(config: Config, arbiters: Arbiters) -> Result<ExitReason, RunError
         None => None,
     };
 
-    let settings = settings(&config, key, store.clone(), member, clock);
+    let settings = Settings { archive, ..settings(&config, key, store.clone(), member, clock) };
     let mut node = Node::start(&arbiters, settings, &mut registry).await?;
     let handles = node.handles().clone();
     let addresses = handles.peers.meshes().await.unwrap_or_default();
@@ -230,6 +247,16 @@ fn settings(
         archive: None,
         clock,
     }
+}
+
+/// A server of PostgreSQL that does not answer is no reason not to start: the archive waits for it.
+fn open_archive(store: &StoreConfig) -> Result<ArchiveSettings, OpenArchiveError> {
+    let options = archive::Options { connections: store.connections, size_cap: store.retention.size_cap() };
+    Ok(ArchiveSettings {
+        archive: archive::open(&store.location, options)?,
+        retention: store.retention,
+        readers: ARCHIVE_READERS,
+    })
 }
 
 fn rln_settings(rln: &RlnConfig, data_dir: &Path, member: Option<MemberSettings>) -> RlnSettings {

@@ -77,7 +77,7 @@ fn help_names_the_commands_and_groups_the_options() {
     }
     assert!(help.contains("--rln-relay-registry-path"), "{help}");
     let short = success(&weir(&["-h"]));
-    assert!(!short.contains("--store-message-db-url"), "{short}");
+    assert!(!short.contains("--store-sync-interval"), "{short}");
     assert!(help.contains("store sync: --store-sync, --store-sync-interval"), "{help}");
 }
 
@@ -98,7 +98,7 @@ fn bad_flags_are_refused_with_a_reason() {
         (&["--shard=[1"], "JSON array"),
         (&["--max-msg-size=150"], "the unit must be B, KB or KiB"),
         (&["no-such-command"], "unrecognized subcommand"),
-        (&["--store=true"], "weir does not serve store yet"),
+        (&["--filter=true"], "weir does not serve filter yet"),
         (&["run", "--websocket-support"], "weir does not serve websockets yet"),
         (&["--preset=twn"], "memberships on a contract are not there yet"),
         (&["--shard=9"], "--shard: the network has 8 shards, so 9 is not one of 0 to 7"),

@@ -76,6 +76,17 @@ pub enum RlnState {
     Faulty,
 }
 
+/// State of the archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreState {
+    /// The node keeps no messages.
+    Off,
+    /// Messages are kept and queries answered.
+    Ready,
+    /// The archive cannot be written or read now.
+    Unavailable,
+}
+
 /// What a report is computed from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Facts {
@@ -87,6 +98,8 @@ pub struct Facts {
     pub relay_peers: usize,
     /// State of rate limiting.
     pub rln: RlnState,
+    /// State of the archive.
+    pub store: StoreState,
 }
 
 /// Health of one protocol.
@@ -112,8 +125,7 @@ pub struct Report {
 }
 
 /// Protocols nwaku lists that this node does not have.
-const NOT_MOUNTED: [&str; 11] = [
-    "Store",
+const NOT_MOUNTED: [&str; 10] = [
     "Filter",
     "Lightpush",
     "Legacy Lightpush",
@@ -152,7 +164,7 @@ impl ConnectionStatus {
 impl Facts {
     /// The report these facts give.
     pub fn report(&self) -> Report {
-        let mut protocols = vec![self.relay(), self.rln()];
+        let mut protocols = vec![self.relay(), self.rln(), self.store()];
         protocols.extend(NOT_MOUNTED.map(|name| ProtocolHealth::new(name, HealthWord::NotMounted)));
         Report { node: self.node(), connection: ConnectionStatus::of(self.relay_peers), protocols }
     }
@@ -188,6 +200,18 @@ impl Facts {
             }
         }
     }
+
+    /// A node whose archive is out of order still relays, so it is the store alone that is not ready.
+    const fn store(&self) -> ProtocolHealth {
+        const NAME: &str = "Store";
+        match self.store {
+            StoreState::Off => ProtocolHealth::new(NAME, HealthWord::NotMounted),
+            StoreState::Ready => ProtocolHealth::new(NAME, HealthWord::Ready),
+            StoreState::Unavailable => {
+                ProtocolHealth::not_ready(NAME, "The archive cannot be written or read at the moment")
+            }
+        }
+    }
 }
 
 impl ProtocolHealth {
@@ -204,8 +228,13 @@ impl ProtocolHealth {
 mod tests {
     use super::*;
 
-    const RUNNING: Facts =
-        Facts { lifecycle: Lifecycle::Running, lagging: false, relay_peers: 0, rln: RlnState::Off };
+    const RUNNING: Facts = Facts {
+        lifecycle: Lifecycle::Running,
+        lagging: false,
+        relay_peers: 0,
+        rln: RlnState::Off,
+        store: StoreState::Off,
+    };
 
     #[test]
     fn words_are_spelled_as_tools_expect_them() {
@@ -244,6 +273,21 @@ mod tests {
         assert_eq!(report.protocols[0], ProtocolHealth::not_ready("Relay", "No connected peers"));
         assert_eq!(report.protocols[1].word, HealthWord::NotMounted);
         assert_eq!(report.protocols.len(), 13);
+    }
+
+    #[test]
+    fn an_archive_that_is_out_of_order_is_told_and_the_node_goes_on() {
+        let store = |store| Facts { store, ..RUNNING }.report();
+        for (state, word) in [
+            (StoreState::Off, HealthWord::NotMounted),
+            (StoreState::Ready, HealthWord::Ready),
+            (StoreState::Unavailable, HealthWord::NotReady),
+        ] {
+            let report = store(state);
+            assert_eq!((report.protocols[2].name, report.protocols[2].word), ("Store", word));
+            assert_eq!((report.node, report.protocols.len()), (HealthWord::Ready, 13));
+        }
+        assert!(store(StoreState::Unavailable).protocols[2].description.is_some());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::Notify;
 use weir_core::{ContentTopic, MessageHash, PeerId, PubsubTopic, ShardId, Timestamp, WakuMessage};
 use weir_protocols::{
-    health::{Facts, Lifecycle, Report, RlnState},
+    health::{Facts, Lifecycle, Report, RlnState, StoreState},
     peer_manager::PeerInfo,
     relay::{PublishError, Published},
 };
@@ -51,8 +51,13 @@ pub(crate) struct Script {
 
 impl Fake {
     pub(crate) fn new() -> Self {
-        let facts =
-            Facts { lifecycle: Lifecycle::Running, lagging: false, relay_peers: 0, rln: RlnState::Ready };
+        let facts = Facts {
+            lifecycle: Lifecycle::Running,
+            lagging: false,
+            relay_peers: 0,
+            rln: RlnState::Ready,
+            store: StoreState::Off,
+        };
         let script = Script {
             initializing: false,
             gated: false,

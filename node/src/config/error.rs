@@ -4,6 +4,7 @@ use std::{io, path::PathBuf};
 
 use weir_core::{AutoshardingError, ContentTopicError, ShardId, limits::MAX_SHARD_INDEX};
 use weir_net::address::AddressError;
+use weir_storage::archive::{LocationError, RetentionError};
 
 use super::{Preset, Setting};
 
@@ -250,6 +251,45 @@ pub enum ConfigError {
         setting: Setting,
         /// What turned it off.
         switch: Setting,
+    },
+    /// A setting of the archive while it is off.
+    #[error("{setting} has no effect, as the archive is off ({switch}); set --store=true or remove it")]
+    StoreOff {
+        /// The setting.
+        setting: Setting,
+        /// What turned it off.
+        switch: Setting,
+    },
+    /// A place where no archive can be. The URL itself is not shown, as it may hold a password.
+    #[error(
+        "{setting}: {source}; leave it empty for files in the data folder. Archives of nwaku in SQLite are \
+         brought over by weir store migrate"
+    )]
+    ArchiveUrl {
+        /// The setting.
+        setting: Setting,
+        /// The rule.
+        source: LocationError,
+    },
+    /// A text that does not say how long messages are kept.
+    #[error("{setting}: {source}")]
+    Retention {
+        /// The setting.
+        setting: Setting,
+        /// The rule.
+        source: RetentionError,
+    },
+    /// Fewer connections than an archive needs, or more than PostgreSQL gives.
+    #[error("{setting}: an archive takes {least} to {most} connections, not {connections}")]
+    ArchiveConnections {
+        /// The setting.
+        setting: Setting,
+        /// What was asked for.
+        connections: u32,
+        /// The least.
+        least: u32,
+        /// The most.
+        most: u32,
     },
     /// A setting of the metrics server while it is off.
     #[error(

@@ -10,7 +10,7 @@ use weir_core::limits::DEFAULT_MAX_MESSAGE_SIZE;
 
 use super::{
     Items, LogFormat, LogLevel, MessageSize, Nat, RawConfig,
-    raw::{General, Metrics, Network, Relay, Rest, Rln},
+    raw::{General, Metrics, Network, Relay, Rest, Rln, Store},
 };
 
 /// A named network.
@@ -108,6 +108,12 @@ pub(super) fn defaults() -> RawConfig {
             rln_relay_epoch_sec: Some(600),
             rln_relay_user_message_limit: Some(100),
             ..Rln::default()
+        },
+        store: Store {
+            store: Some(false),
+            store_message_retention_policy: Some("time:172800".to_owned()),
+            store_max_num_db_connections: Some(50),
+            ..Store::default()
         },
         rest: Rest {
             rest_address: LOOPBACK,

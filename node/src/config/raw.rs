@@ -23,6 +23,8 @@ pub struct RawConfig {
     #[command(flatten)]
     pub rln: Rln,
     #[command(flatten)]
+    pub store: Store,
+    #[command(flatten)]
     pub rest: Rest,
     #[command(flatten)]
     pub metrics: Metrics,
@@ -148,6 +150,34 @@ pub struct Rln {
     /// Proofs checked together at most; 1 shows what batches gain
     #[arg(long, value_name = "NUMBER", hide = true)]
     pub rln_verify_batch_max: Option<NonZeroU8>,
+}
+
+/// Settings of the archive.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Store")]
+pub struct Store {
+    /// Keep messages and answer store queries [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", hide_possible_values = true, value_parser = BoolishValueParser::new())]
+    pub store: Option<bool>,
+    /// Keep messages in PostgreSQL, postgres://user:password@host:port/database [default: files in <data>/archive]
+    ///
+    /// Several nodes may share a database. A URL with a password is better given in
+    /// WEIR_STORE_MESSAGE_DB_URL, which ps does not show. What nwaku has in SQLite is brought over by
+    /// weir store migrate.
+    #[arg(long, value_name = "URL")]
+    pub store_message_db_url: Option<Secret>,
+    /// How long messages are kept [default: time:172800]
+    ///
+    /// time:<seconds>, capacity:<messages>, size:<number><unit> as in 25GB, or several of them separated
+    /// by ;: what one of them drops is dropped. none keeps everything.
+    #[arg(long, value_name = "POLICY")]
+    pub store_message_retention_policy: Option<String>,
+    /// Connections to PostgreSQL, at most [default: 50]
+    #[arg(long, value_name = "NUMBER")]
+    pub store_max_num_db_connections: Option<u32>,
+    /// Bring an archive of an older version up to date; weir always does
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", hide_possible_values = true, value_parser = BoolishValueParser::new())]
+    pub store_message_db_migration: Option<bool>,
 }
 
 /// Settings of the REST server.

@@ -72,14 +72,9 @@ pub(super) const UNSERVED: &[Unserved] = &[
     row("rln-relay-eth-contract-address", "memberships on a contract", NOTHING),
     row("rln-relay-eth-private-key", "memberships on a contract", NOTHING),
     row("rln-relay-chain-id", "memberships on a contract", &["0"]),
-    row("store", "store", OFF),
-    row("storenode", "store", NOTHING),
-    row("store-message-db-url", "store", NOTHING),
-    row("store-message-db-vacuum", "store", OFF),
-    row("store-message-db-migration", "store", OFF),
-    row("store-max-num-db-connections", "store", NOTHING),
-    row("store-message-retention-policy", "store", &["none"]),
-    row("store-resume", "store", OFF),
+    row("store-message-db-vacuum", "compacting the archive at a start", OFF),
+    row("storenode", "store peers", NOTHING),
+    row("store-resume", "store resume", OFF),
     row("store-sync", "store sync", OFF),
     row("store-sync-interval", "store sync", NOTHING),
     row("store-sync-range", "store sync", NOTHING),
@@ -154,7 +149,7 @@ impl Args for UnservedOptions {
 fn summary() -> String {
     let mut text =
         "Known from nwaku and not served yet. Only values that ask for what weir does are taken, such \
-                    as --store=false:"
+                    as --filter=false:"
             .to_owned();
     for rows in UNSERVED.chunk_by(|a, b| a.feature == b.feature) {
         let options: Vec<String> = rows.iter().map(|row| format!("--{}", row.option)).collect();
@@ -171,9 +166,9 @@ mod tests {
     fn only_values_that_ask_for_nothing_are_accepted() {
         let find = |name| UNSERVED.iter().find(|row| row.option == name).expect("in the table");
         let values = |text: &str| vec![text.to_owned()];
-        assert!(find("store").accepts(&values("FALSE")));
-        assert!(!find("store").accepts(&values("true")));
-        assert!(!find("store").accepts(&values("")));
+        assert!(find("filter").accepts(&values("FALSE")));
+        assert!(!find("filter").accepts(&values("true")));
+        assert!(!find("filter").accepts(&values("")));
         assert!(!find("rate-limit").accepts(&values("100/1s")));
         assert!(find("mode").accepts(&values("Core")));
         assert!(!find("mode").accepts(&values("Edge")));

@@ -11,6 +11,7 @@ mod network;
 mod relay;
 mod rln;
 mod servers;
+mod store;
 
 /// Checks the settings, cheapest and most general rules first.
 pub(super) fn validate(layers: &Layers) -> Result<Config, ConfigError> {
@@ -19,6 +20,7 @@ pub(super) fn validate(layers: &Layers) -> Result<Config, ConfigError> {
     let data_dir = take!(layers, general.data_dir).value;
     let relay = relay::validate(layers)?;
     let rln = rln::validate(layers, &data_dir)?;
+    let store = store::validate(layers, &data_dir)?;
     let peers = listeners::peers(layers)?;
     let rest = listeners::rest(layers)?;
     let metrics = listeners::metrics(layers)?;
@@ -28,6 +30,7 @@ pub(super) fn validate(layers: &Layers) -> Result<Config, ConfigError> {
         network: network::validate(layers, peers.address())?,
         relay,
         rln,
+        store,
         rest: servers::rest(layers, rest.as_ref())?,
         metrics: servers::metrics(metrics.as_ref()),
         log: LogConfig {

@@ -9,6 +9,7 @@ use weir_core::{
     Autosharding, AutoshardingError, ClusterId, ContentTopic, PeerAddress, PubsubTopic, ShardId,
 };
 use weir_rln::{EpochLength, UserMessageLimit};
+use weir_storage::archive::{Location, Retention};
 use zeroize::Zeroizing;
 
 use super::{LogFormat, LogLevel, Preset, Secret};
@@ -26,6 +27,8 @@ pub struct Config {
     pub relay: RelayConfig,
     /// Rate limiting by RLN proofs; `None` when it is off and messages carry no proof.
     pub rln: Option<RlnConfig>,
+    /// The archive; `None` when messages are not kept.
+    pub store: Option<StoreConfig>,
     /// The REST server; `None` when it is off.
     pub rest: Option<RestConfig>,
     /// The metrics server; `None` when it is off.
@@ -177,6 +180,17 @@ pub struct CredentialSource {
     /// Whether to make an identity and register it when the file is not there. False when the
     /// operator named a keystore: a wrong path is then an error, not a second identity.
     pub auto_create: bool,
+}
+
+/// The archive.
+#[derive(Debug, Clone)]
+pub struct StoreConfig {
+    /// Where it is.
+    pub location: Location,
+    /// How long messages are kept.
+    pub retention: Retention,
+    /// Connections to PostgreSQL, at most.
+    pub connections: usize,
 }
 
 /// The REST server.

@@ -55,6 +55,9 @@ impl fmt::Display for Banner<'_> {
         for address in self.announced_addresses {
             writeln!(f, "  relay       {address}")?;
         }
+        if let Some(store) = &self.config.store {
+            writeln!(f, "  archive     {}, kept by {}", store.location, store.retention)?;
+        }
         if let Some(rest) = self.rest {
             writeln!(f, "  REST        http://{}", reachable(rest))?;
         }
@@ -211,6 +214,16 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn a_node_with_an_archive_says_where_it_is_and_how_long_it_keeps_messages() {
+        let text = text_of(&config(&["--store", "--data-dir=here"]), None);
+        assert!(text.contains("  archive     here/archive, kept by time:172800\n"), "{text}");
+        let url = "--store-message-db-url=postgres://me:secret@host/waku";
+        let text = text_of(&config(&["--store", url, "--store-message-retention-policy=none"]), None);
+        assert!(text.contains("  archive     postgres://me@host/waku, kept by none\n"), "{text}");
+        assert!(!text_of(&config(&[]), None).contains("archive"));
     }
 
     #[test]

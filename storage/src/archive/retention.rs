@@ -9,7 +9,7 @@
 //!
 //! Several rules are separated by `;`, at most one of each kind; whatever one of them drops is dropped.
 
-use std::{str::FromStr, time::Duration};
+use std::{fmt, str::FromStr, time::Duration};
 
 use weir_core::Timestamp;
 
@@ -65,6 +65,11 @@ impl Retention {
     /// Two days, as live nodes have it.
     pub const DEFAULT: Self = Self { time: Some(Duration::from_secs(172_800)), capacity: None, size: None };
 
+    /// The size in bytes that `size:` names.
+    pub const fn size_cap(&self) -> Option<u64> {
+        self.size
+    }
+
     /// What to drop of an archive that is as `summary` says, if anything.
     pub fn trims(&self, summary: &Summary, now: Timestamp) -> Vec<Trim> {
         let limit = self.time.map(|time| now.saturating_sub(time));
@@ -79,6 +84,20 @@ impl Retention {
 impl Default for Retention {
     fn default() -> Self {
         Self::DEFAULT
+    }
+}
+
+impl fmt::Display for Retention {
+    /// As an operator would write it, sizes in bytes.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rules = [
+            self.time.map(|time| format!("time:{}", time.as_secs())),
+            self.capacity.map(|capacity| format!("capacity:{capacity}")),
+            self.size.map(|size| format!("size:{size}B")),
+        ];
+        let rules: Vec<String> = rules.into_iter().flatten().collect();
+        f.write_str(if rules.is_empty() { "none" } else { "" })?;
+        f.write_str(&rules.join(";"))
     }
 }
 
@@ -156,7 +175,15 @@ mod tests {
             parse("time:86400; size:25GB;capacity:1000"),
             Ok(Retention { time: day, capacity: Some(1000), size })
         );
-        assert_eq!(parse("size:5MiB").map(|retention| retention.size), Ok(Some(5 << 20)));
+        assert_eq!(parse("size:5MiB").map(|retention| retention.size_cap()), Ok(Some(5 << 20)));
+    }
+
+    #[test]
+    fn rules_are_shown_as_they_are_read() {
+        for text in ["none", "time:86400", "time:1;capacity:2;size:3B"] {
+            assert_eq!(parse(text).map(|retention| retention.to_string()), Ok(text.to_owned()));
+        }
+        assert_eq!(Retention::DEFAULT.to_string(), "time:172800");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::{ffi::OsString, path::Path};
 
 use clap::Parser;
 use weir_core::{ClusterId, ShardId};
+use weir_storage::archive::{Location, LocationError, Retention, RetentionError};
 
 use crate::{
     cli::{Cli, Command},
@@ -130,6 +131,26 @@ fn contradictions_are_refused_by_the_rule_they_break() {
         (&["--metrics-server=false", "--metrics-server-port=1"], |e| {
             matches!(e, ConfigError::MetricsOff { .. })
         }),
+        (&["--store-message-db-url=postgres://h/d"], |e| matches!(e, ConfigError::StoreOff { .. })),
+        (&["--store=false", "--store-message-retention-policy=time:5"], |e| {
+            matches!(e, ConfigError::StoreOff { .. })
+        }),
+        (&["--store-max-num-db-connections=5"], |e| matches!(e, ConfigError::StoreOff { .. })),
+        (
+            &["--store", "--store-message-db-url=sqlite:///store.sqlite3"],
+            |e| matches!(e, ConfigError::ArchiveUrl { source: LocationError::Scheme(scheme), .. } if scheme == "sqlite"),
+        ),
+        (&["--store", "--store-message-db-url=store.sqlite3"], |e| {
+            matches!(e, ConfigError::ArchiveUrl { source: LocationError::NoUrl, .. })
+        }),
+        (&["--store", "--store-message-retention-policy=forever"], |e| {
+            matches!(e, ConfigError::Retention { source: RetentionError::Unknown(_), .. })
+        }),
+        (&["--store", "--store-max-num-db-connections=1"], |e| {
+            matches!(e, ConfigError::ArchiveConnections { connections: 1, .. })
+        }),
+        (&["--store", "--store-message-db-migration=false"], |e| matches!(e, ConfigError::NotServed { .. })),
+        (&["--store", "--store-message-db-vacuum"], |e| matches!(e, ConfigError::NotServed { .. })),
         (&["--rln-relay-epoch-sec=0"], |e| matches!(e, ConfigError::EpochLength { .. })),
         (&["--rln-relay-user-message-limit=65536"], |e| matches!(e, ConfigError::UserMessageLimit { .. })),
         (&["--rln-relay-cred-path=keys.json"], |e| matches!(e, ConfigError::PasswordMissing { .. })),
@@ -144,6 +165,26 @@ fn contradictions_are_refused_by_the_rule_they_break() {
         let option = flags.last().and_then(|flag| flag.split('=').next()).expect("a flag");
         assert!(error.to_string().contains(option.trim_start_matches('-')), "{error}");
     }
+}
+
+#[test]
+fn an_archive_is_files_in_the_data_folder_unless_a_database_is_named() {
+    let store = |flags: &[&str]| load(flags).expect("valid").store;
+    assert!(store(&[]).is_none());
+    assert!(
+        store(&["--store-message-db-migration=false", "--store-message-retention-policy=none"]).is_none()
+    );
+    for flags in [&["--store"][..], &["--store", "--store-message-db-url="]] {
+        let config = store(flags).expect("on");
+        assert!(matches!(&config.location, Location::Folder(folder) if folder.ends_with("archive")));
+        assert_eq!((config.retention, config.connections), (Retention::DEFAULT, 50));
+    }
+    let url = "--store-message-db-url=postgres://waku:pass-word@host:5432/waku";
+    let config = store(&["--store=true", url, "--store-message-db-migration=true"]).expect("on");
+    let shown = format!("{config:?}");
+    assert!(shown.contains("postgres://waku@host:5432/waku") && !shown.contains("pass-word"), "{shown}");
+    let error = refused(&["--store", "--store-message-db-url=mysql://waku:pass-word@host/waku"]).to_string();
+    assert!(error.contains("weir store migrate") && !error.contains("pass-word"), "{error}");
 }
 
 #[test]
@@ -164,16 +205,16 @@ fn what_does_not_contradict_is_accepted() {
 
 #[test]
 fn what_is_not_served_is_named_and_can_be_turned_off_by_a_stronger_layer() {
-    let error = refused(&["--store=true"]);
+    let error = refused(&["--filter=true"]);
     assert_eq!(
         error.to_string(),
-        "--store: weir does not serve store yet; remove the setting or set it to false"
+        "--filter: weir does not serve filter yet; remove the setting or set it to false"
     );
     assert!(matches!(refused(&["--discv5-discovery"]), ConfigError::NotServed { feature: "discv5", .. }));
     assert!(matches!(refused(&["--rate-limit=100/1s"]), ConfigError::NotServed { .. }));
     let key = refused(&["--rln-relay-eth-private-key=5526a8990317c9b7"]);
     assert!(!key.to_string().contains("5526a899"), "{key}");
-    assert!(load_with(&["--store=false"], &[("WEIR_STORE", "true")]).is_ok());
+    assert!(load_with(&["--filter=false"], &[("WEIR_FILTER", "true")]).is_ok());
 }
 
 #[test]

@@ -1,0 +1,81 @@
+//! Rules of the archive.
+
+use std::path::Path;
+
+use weir_storage::archive::{Location, Retention};
+
+use super::{pick, take};
+use crate::config::{
+    ConfigError, Secret, Setting, StoreConfig,
+    layers::{Given, Layers},
+};
+
+/// One connection to write and one to read.
+const LEAST_CONNECTIONS: u32 = 2;
+
+/// PostgreSQL itself gives 100 unless told otherwise, and each is a process of the server.
+const MOST_CONNECTIONS: u32 = 1000;
+
+pub(super) fn validate(layers: &Layers, data_dir: &Path) -> Result<Option<StoreConfig>, ConfigError> {
+    let switch = take!(layers, store.store);
+    let migration = pick!(layers, store.store_message_db_migration);
+    if !switch.value {
+        refuse_settings_without_effect(layers, &switch.setting)?;
+        return Ok(None);
+    }
+    if let Some(migration) = migration.filter(|migration| !migration.value) {
+        return Err(ConfigError::NotServed {
+            setting: migration.setting,
+            feature: "an archive that is not brought up to date",
+            accepted: &["true"],
+        });
+    }
+    let connections = take!(layers, store.store_max_num_db_connections);
+    if !(LEAST_CONNECTIONS..=MOST_CONNECTIONS).contains(&connections.value) {
+        return Err(ConfigError::ArchiveConnections {
+            setting: connections.setting,
+            connections: connections.value,
+            least: LEAST_CONNECTIONS,
+            most: MOST_CONNECTIONS,
+        });
+    }
+    let url = pick!(layers, store.store_message_db_url);
+    Ok(Some(StoreConfig {
+        location: url.map_or_else(|| Ok(folder_of_archive(data_dir)), |url| location(url, data_dir))?,
+        retention: retention(take!(layers, store.store_message_retention_policy))?,
+        connections: connections.value as usize,
+    }))
+}
+
+fn folder_of_archive(data_dir: &Path) -> Location {
+    Location::Folder(data_dir.join("archive"))
+}
+
+fn location(url: Given<Secret>, data_dir: &Path) -> Result<Location, ConfigError> {
+    let Given { value: url, setting } = url;
+    if url.expose().is_empty() {
+        return Ok(folder_of_archive(data_dir));
+    }
+    let parsed = url.expose().parse();
+    parsed.map(Location::Postgres).map_err(|source| ConfigError::ArchiveUrl { setting, source })
+}
+
+fn retention(given: Given<String>) -> Result<Retention, ConfigError> {
+    let Given { value, setting } = given;
+    value.parse().map_err(|source| ConfigError::Retention { setting, source })
+}
+
+/// Values that keep nothing agree with an archive that is off.
+fn refuse_settings_without_effect(layers: &Layers, switch: &Setting) -> Result<(), ConfigError> {
+    let url = pick!(layers, store.store_message_db_url).filter(|url| !url.value.expose().is_empty());
+    let policy = pick!(layers, store.store_message_retention_policy).filter(|given| given.value != "none");
+    let written = [
+        Given::written(url),
+        Given::written(policy),
+        Given::written(pick!(layers, store.store_max_num_db_connections)),
+    ];
+    match written.into_iter().flatten().next() {
+        Some(setting) => Err(ConfigError::StoreOff { setting, switch: switch.clone() }),
+        None => Ok(()),
+    }
+}
