@@ -4,9 +4,12 @@
 //! a question that could not be answered is [`Unavailable`]. Time comes from here too, which makes
 //! each answer a function of the request and the backend.
 
-use std::future::Future;
+use std::{collections::BTreeMap, future::Future};
 
-use weir_core::{ContentTopic, PeerId, PubsubTopic, ShardId, Timestamp, WakuMessage};
+use weir_core::{
+    ContentTopic, PeerId, PubsubTopic, ShardId, Timestamp, WakuMessage,
+    store::{Page, Query},
+};
 use weir_protocols::{
     health,
     peer_manager::PeerInfo,
@@ -87,6 +90,17 @@ pub trait Backend: Clone + Send + Sync + 'static {
     /// How the node is.
     fn health(&self) -> impl Future<Output = Result<health::Report, HealthError>> + Send;
 
+    /// Answers a store query: by the peer at a multiaddr, if one is named, else from the node's own archive,
+    /// else by a store peer.
+    fn store_query(
+        &self,
+        peer: Option<&str>,
+        query: Query,
+    ) -> impl Future<Output = Result<StoreAnswer, StoreError>> + Send;
+
+    /// How the node's archive is; `None` without one.
+    fn store_report(&self) -> Result<Option<StoreReport>, Unavailable>;
+
     /// What is left of this epoch's messages; `None` without a membership.
     fn quota(&self) -> impl Future<Output = Result<Option<QuotaReport>, Unavailable>> + Send;
 
@@ -161,6 +175,66 @@ pub enum ConnectError {
     /// The peer manager did not answer.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
+}
+
+/// The answer to a store query.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StoreAnswer {
+    /// The request that it answers.
+    pub request_id: String,
+    /// The messages.
+    pub page: Page,
+}
+
+/// Why there is no answer to a store query.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// The text is not a multiaddr that ends in `/p2p/<id>`.
+    #[error("Failed parsing remote peer info: {0}")]
+    PeerAddress(String),
+    /// More was asked for than an archive answers.
+    #[error("{0}")]
+    BadRequest(String),
+    /// There is no archive here, and no peer with one is known.
+    #[error("No suitable service peer & no discovery method")]
+    NoPeer,
+    /// More requests than are served.
+    #[error("Request rate limit reached")]
+    RateLimited,
+    /// No answer in time.
+    #[error("No history response received (timeout)")]
+    Timeout,
+    /// The archive refused, or the peer could not be asked.
+    #[error("Error occurred in queryFut.read() [{0}]")]
+    Failed(String),
+    /// The node did not answer.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+/// How the node's archive is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StoreReport {
+    /// Messages in it.
+    pub messages: u64,
+    /// Messages of each shard.
+    pub by_shard: BTreeMap<ShardId, u64>,
+    /// Timestamp of the oldest message.
+    pub oldest: Option<Timestamp>,
+    /// Timestamp of the newest message.
+    pub newest: Option<Timestamp>,
+    /// Bytes it takes.
+    pub bytes: u64,
+    /// Messages that wait to be written.
+    pub waiting_messages: u64,
+    /// Their bytes.
+    pub waiting_bytes: u64,
+    /// Messages stored since the start.
+    pub stored: u64,
+    /// Messages lost to it since the start.
+    pub dropped: u64,
+    /// Why it cannot be written or read now, if so.
+    pub unavailable: Option<String>,
 }
 
 /// Why the node cannot tell how it is.

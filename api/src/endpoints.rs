@@ -5,4 +5,5 @@ pub(crate) mod auto;
 pub(crate) mod node;
 pub(crate) mod peers;
 pub(crate) mod relay;
+pub(crate) mod store;
 pub(crate) mod weir;

@@ -70,9 +70,10 @@ pub(crate) struct ReceivedMessage<'a> {
     #[schema(value_type = Option<String>, format = Byte)]
     meta: Option<Base64<'a>>,
     ephemeral: bool,
-    /// The RLN proof, empty when there is none.
-    #[schema(value_type = String, format = Byte)]
-    proof: Base64<'a>,
+    /// The RLN proof. Without one it is empty, and left out of answers of the store.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = Byte)]
+    proof: Option<Base64<'a>>,
 }
 
 /// Bytes that are written as base64.
@@ -116,12 +117,20 @@ impl<'a> From<&'a WakuMessage> for ReceivedMessage<'a> {
             timestamp: message.timestamp.as_nanos(),
             meta: (!meta.is_empty()).then_some(Base64(Cow::Borrowed(meta))),
             ephemeral: message.ephemeral,
-            proof: Base64(match &message.proof {
+            proof: Some(Base64(match &message.proof {
                 ProofField::Absent => Cow::Borrowed(&[]),
                 ProofField::Present(proof) => Cow::Owned(encode_rate_limit_proof(proof).into()),
                 ProofField::Malformed(bytes) => Cow::Borrowed(bytes),
-            }),
+            })),
         }
+    }
+}
+
+impl<'a> ReceivedMessage<'a> {
+    /// As the store answers it.
+    pub(crate) fn stored(message: &'a WakuMessage) -> Self {
+        let received = Self::from(message);
+        Self { proof: received.proof.filter(|Base64(bytes)| !bytes.is_empty()), ..received }
     }
 }
 

@@ -8,6 +8,7 @@ mod node;
 mod publish;
 mod relay;
 mod socket;
+mod store;
 
 use axum::{
     body::{Body, to_bytes},

@@ -5,21 +5,23 @@ use std::{
     time::Duration,
 };
 
+use rand::{RngCore, rngs::OsRng};
 use weir_actors::{
     Clock,
-    handles::{NodeHandles, PublishAutoError as AutoError, TopicsError},
+    handles::{ArchiveReport, NodeHandles, PublishAutoError as AutoError, QueryError, TopicsError},
     supervision::AskError,
 };
 use weir_api::backend::{
     Backend, ConnectError, EvidenceReport, HealthError, MessagesError, NodeInfo, PublishAutoError,
-    QuotaReport, SubscribeError, Unavailable,
+    QuotaReport, StoreAnswer, StoreError, StoreReport, SubscribeError, Unavailable,
 };
-use weir_core::{ContentTopic, PeerId, PubsubTopic, ShardId, Timestamp, WakuMessage};
+use weir_core::{ContentTopic, PeerId, PubsubTopic, ShardId, Timestamp, WakuMessage, store::Query};
 use weir_protocols::{
     health::{Facts, Lifecycle, Report, RlnState, StoreState},
     peer_manager::{Connectedness, PeerInfo},
     relay::{PublishError, Published},
 };
+use weir_storage::archive::ArchiveError;
 use weir_wire::protocol_id;
 
 use crate::telemetry;
@@ -198,6 +200,22 @@ impl Backend for NodeBackend {
         Ok(Facts { lifecycle: Lifecycle::Running, lagging, relay_peers, rln, store }.report())
     }
 
+    async fn store_query(&self, peer: Option<&str>, query: Query) -> Result<StoreAnswer, StoreError> {
+        let handles = self.handles()?;
+        if let Some(address) = peer {
+            let parsed = weir_net::address::parse(address);
+            parsed.map_err(|error| StoreError::PeerAddress(error.to_string()))?;
+            return Err(StoreError::NoPeer);
+        }
+        let archive = handles.archive.as_ref().ok_or(StoreError::NoPeer)?;
+        let page = archive.query(query).await.map_err(store_error)?;
+        Ok(StoreAnswer { request_id: request_id(), page })
+    }
+
+    fn store_report(&self) -> Result<Option<StoreReport>, Unavailable> {
+        Ok(self.handles()?.archive.as_ref().map(|archive| store_report(archive.report())))
+    }
+
     async fn quota(&self) -> Result<Option<QuotaReport>, Unavailable> {
         Ok(self.handles()?.status.quota().map(|quota| QuotaReport {
             limit: quota.limit.get(),
@@ -227,6 +245,42 @@ fn subscribe_error(error: TopicsError) -> SubscribeError {
     match error {
         TopicsError::Unavailable(error) => SubscribeError::Unavailable(unavailable(error)),
         other => SubscribeError::Refused(other.to_string()),
+    }
+}
+
+/// What the node's own archive refuses, in the words a live node has for it.
+fn store_error(error: QueryError) -> StoreError {
+    match error {
+        QueryError::Archive(
+            error @ (ArchiveError::TooManyHashes(_) | ArchiveError::TooManyContentTopics(_)),
+        ) => StoreError::BadRequest(error.to_string()),
+        QueryError::Archive(error) => StoreError::Failed(format!("BAD_RESPONSE: archive error: {error}")),
+        QueryError::Busy => StoreError::RateLimited,
+        QueryError::Timeout => StoreError::Timeout,
+        QueryError::Down => StoreError::Unavailable(Unavailable::Stopping),
+    }
+}
+
+/// As live nodes name their requests: 10 random bytes in hex.
+fn request_id() -> String {
+    let mut bytes = [0; 10];
+    OsRng.fill_bytes(&mut bytes);
+    hex::encode(bytes)
+}
+
+fn store_report(report: ArchiveReport) -> StoreReport {
+    let summary = report.summary.unwrap_or_default();
+    StoreReport {
+        messages: summary.messages,
+        by_shard: summary.by_shard(),
+        oldest: summary.oldest,
+        newest: summary.newest,
+        bytes: summary.bytes,
+        waiting_messages: report.waiting_messages as u64,
+        waiting_bytes: report.waiting_bytes as u64,
+        stored: report.stored,
+        dropped: report.dropped,
+        unavailable: report.unavailable,
     }
 }
 

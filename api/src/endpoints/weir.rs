@@ -1,4 +1,6 @@
-//! What weir adds to nwaku's API: the quota and the evidence of rate limiting.
+//! What weir adds to nwaku's API: the quota and the evidence of rate limiting, and the state of the archive.
+
+use std::collections::BTreeMap;
 
 use axum::{extract::State, http::StatusCode};
 use serde::Serialize;
@@ -7,7 +9,7 @@ use utoipa::ToSchema;
 use crate::{
     answer::{Answer, Refusal, json},
     app::Node,
-    backend::{Backend, Breach},
+    backend::{Backend, Breach, StoreReport},
     routes::Routes,
 };
 
@@ -15,7 +17,10 @@ use crate::{
 const MOST_LISTED: usize = 100;
 
 pub(crate) fn install<B: Backend>(routes: Routes<B>) -> Routes<B> {
-    routes.endpoint(__path_quota, quota::<B>).endpoint(__path_evidence, evidence::<B>)
+    routes
+        .endpoint(__path_quota, quota::<B>)
+        .endpoint(__path_evidence, evidence::<B>)
+        .endpoint(__path_store, store::<B>)
 }
 
 /// What is left of this epoch's messages.
@@ -53,6 +58,35 @@ struct EvidenceOf {
     seen_at: i64,
 }
 
+/// How the node's archive is.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct Store {
+    /// Messages in the archive.
+    messages: u64,
+    /// Messages of each shard.
+    by_shard: BTreeMap<u16, u64>,
+    /// Timestamp of the oldest message, in nanoseconds since the Unix epoch; left out without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    oldest: Option<i64>,
+    /// Timestamp of the newest message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    newest: Option<i64>,
+    /// Bytes the archive takes, indexes and all.
+    bytes: u64,
+    /// Messages that wait to be written.
+    waiting_messages: u64,
+    /// Bytes that wait to be written.
+    waiting_bytes: u64,
+    /// Messages stored since the start.
+    stored: u64,
+    /// Messages that were lost to the archive since the start.
+    dropped: u64,
+    /// Why the archive cannot be written or read now; left out when it can.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unavailable: Option<String>,
+}
+
 /// What is left of this epoch's messages
 #[utoipa::path(get, path = "/weir/v1/quota", tag = "weir", responses(
     (status = 200, body = Quota),
@@ -87,6 +121,38 @@ async fn evidence<B: Backend>(State(node): Node<B>) -> Answer {
         count: evidence.count,
         records: evidence.newest.into_iter().map(EvidenceOf::from).collect(),
     })
+}
+
+/// How the node's archive is
+///
+/// What it holds is counted every few seconds.
+#[utoipa::path(get, path = "/weir/v1/store", tag = "weir", responses(
+    (status = 200, body = Store),
+    (status = 404, body = String, content_type = "text/plain", description = "The node has no archive"),
+))]
+async fn store<B: Backend>(State(node): Node<B>) -> Answer {
+    let report = node.backend.store_report()?;
+    let report = report.ok_or_else(|| {
+        Refusal::not_found("The node keeps no messages. Please check your configuration: --store=true")
+    })?;
+    json(&Store::from(report))
+}
+
+impl From<StoreReport> for Store {
+    fn from(report: StoreReport) -> Self {
+        Self {
+            messages: report.messages,
+            by_shard: report.by_shard.into_iter().map(|(shard, messages)| (shard.0, messages)).collect(),
+            oldest: report.oldest.map(|oldest| oldest.as_nanos()),
+            newest: report.newest.map(|newest| newest.as_nanos()),
+            bytes: report.bytes,
+            waiting_messages: report.waiting_messages,
+            waiting_bytes: report.waiting_bytes,
+            stored: report.stored,
+            dropped: report.dropped,
+            unavailable: report.unavailable,
+        }
+    }
 }
 
 impl From<Breach> for EvidenceOf {

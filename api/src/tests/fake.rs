@@ -3,7 +3,9 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::Notify;
-use weir_core::{ContentTopic, MessageHash, PeerId, PubsubTopic, ShardId, Timestamp, WakuMessage};
+use weir_core::{
+    ContentTopic, MessageHash, PeerId, PubsubTopic, ShardId, Timestamp, WakuMessage, store::Query,
+};
 use weir_protocols::{
     health::{Facts, Lifecycle, Report, RlnState, StoreState},
     peer_manager::PeerInfo,
@@ -12,7 +14,7 @@ use weir_protocols::{
 
 use crate::backend::{
     Backend, ConnectError, EvidenceReport, HealthError, MessagesError, NodeInfo, PublishAutoError,
-    QuotaReport, SubscribeError, Unavailable,
+    QuotaReport, StoreAnswer, StoreError, StoreReport, SubscribeError, Unavailable,
 };
 
 /// The fake node's time: 2023-11-14.
@@ -41,12 +43,15 @@ pub(crate) struct Script {
     pub(crate) relay_peers: Vec<(ShardId, Vec<PeerInfo>)>,
     pub(crate) connect: Result<(), ConnectError>,
     pub(crate) health: Result<Report, HealthError>,
+    pub(crate) store_query: Result<StoreAnswer, StoreError>,
+    pub(crate) store_report: Option<StoreReport>,
     pub(crate) quota: Option<QuotaReport>,
     pub(crate) evidence: Result<Option<EvidenceReport>, String>,
     pub(crate) set_log_level: Result<(), String>,
     // What was asked.
     pub(crate) published: Vec<(Option<PubsubTopic>, WakuMessage)>,
     pub(crate) asked: Vec<String>,
+    pub(crate) queried: Vec<(Option<String>, Query)>,
 }
 
 impl Fake {
@@ -70,11 +75,14 @@ impl Fake {
             relay_peers: Vec::new(),
             connect: Ok(()),
             health: Ok(facts.report()),
+            store_query: Ok(StoreAnswer::default()),
+            store_report: None,
             quota: None,
             evidence: Ok(None),
             set_log_level: Ok(()),
             published: Vec::new(),
             asked: Vec::new(),
+            queried: Vec::new(),
         };
         Self { script: Arc::new(Mutex::new(script)), publishing: Arc::default(), go_on: Arc::default() }
     }
@@ -177,6 +185,16 @@ impl Backend for Fake {
 
     async fn health(&self) -> Result<Report, HealthError> {
         self.script().health.clone()
+    }
+
+    async fn store_query(&self, peer: Option<&str>, query: Query) -> Result<StoreAnswer, StoreError> {
+        let mut script = self.script();
+        script.queried.push((peer.map(str::to_owned), query));
+        script.store_query.clone()
+    }
+
+    fn store_report(&self) -> Result<Option<StoreReport>, Unavailable> {
+        Ok(self.script().store_report.clone())
     }
 
     async fn quota(&self) -> Result<Option<QuotaReport>, Unavailable> {
