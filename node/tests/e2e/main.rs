@@ -8,6 +8,7 @@
 //! What single crates can show is shown there: garbage on streams and oversize frames in `net`, REST
 //! bodies in `api`, crashes at each write in `storage`.
 
+mod archive;
 mod bad_messages;
 mod bad_starts;
 mod clusters;

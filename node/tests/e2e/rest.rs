@@ -97,7 +97,12 @@ impl Rest {
     /// Publishes `payload`; `None` when the connection fails before there is an answer.
     pub(crate) async fn try_publish(&self, topic: PubsubTopic, payload: &[u8]) -> Option<Reply> {
         let message = json!({"payload": STANDARD.encode(payload), "contentTopic": CONTENT_TOPIC});
-        let request = self.client.post(format!("{}{}", self.base, messages_path(topic))).json(&message);
+        self.try_publish_json(topic, &message).await
+    }
+
+    /// Publishes a message as it is given; `None` when the connection fails before there is an answer.
+    pub(crate) async fn try_publish_json(&self, topic: PubsubTopic, message: &Value) -> Option<Reply> {
+        let request = self.client.post(format!("{}{}", self.base, messages_path(topic))).json(message);
         reply(request.send().await.ok()?).await
     }
 
