@@ -192,6 +192,71 @@ mod tests {
         assert!(stall.poll_clear(&cx).is_ready());
     }
 
+    /// A muxer whose streams take nothing.
+    struct Stuck;
+
+    impl StreamMuxer for Stuck {
+        type Substream = StuckStream;
+        type Error = io::Error;
+
+        fn poll_inbound(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<StuckStream>> {
+            Poll::Ready(Ok(StuckStream))
+        }
+
+        fn poll_outbound(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<StuckStream>> {
+            Poll::Ready(Ok(StuckStream))
+        }
+
+        fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+
+        fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<StreamMuxerEvent>> {
+            Poll::Pending
+        }
+    }
+
+    struct StuckStream;
+
+    impl AsyncRead for StuckStream {
+        fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut [u8]) -> Poll<io::Result<usize>> {
+            Poll::Pending
+        }
+    }
+
+    impl AsyncWrite for StuckStream {
+        fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
+            Poll::Pending
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+
+        fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+    }
+
+    #[test]
+    fn an_answer_that_waits_for_its_reader_does_not_count_as_gossip_that_does() {
+        let stall = Arc::new(Stall::default());
+        let mut muxer = watch(StreamMuxerBox::new(Stuck), Arc::clone(&stall));
+        let mut cx = Context::from_waker(noop_waker_ref());
+        let ready = |poll: Poll<io::Result<SubstreamBox>>| match poll {
+            Poll::Ready(stream) => stream.expect("a stream"),
+            Poll::Pending => panic!("the muxer has streams"),
+        };
+        let mut answer = ready(Pin::new(&mut muxer).poll_inbound(&mut cx));
+        assert!(Pin::new(&mut answer).poll_write(&mut cx, b"page").is_pending());
+        assert!(stall.poll_clear(&cx).is_ready());
+        let mut gossip = ready(Pin::new(&mut muxer).poll_outbound(&mut cx));
+        assert!(Pin::new(&mut gossip).poll_write(&mut cx, b"message").is_pending());
+        assert!(stall.poll_clear(&cx).is_pending());
+        drop(gossip);
+        assert!(stall.poll_clear(&cx).is_ready());
+    }
+
     #[test]
     fn stalls_of_peers_that_are_gone_are_forgotten() {
         let stalls = Stalls::default();
