@@ -25,8 +25,10 @@ pub struct TokenBucket {
 /// How fast a bucket fills and how much it holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
-    /// Tokens a second, at least 1.
-    pub per_second: u32,
+    /// Tokens that come in a period, at least 1.
+    pub tokens: u32,
+    /// The period.
+    pub period: Duration,
     /// Tokens a full bucket holds, at least 1.
     pub burst: u32,
 }
@@ -62,16 +64,21 @@ impl Default for Config {
     /// 1 KiB a second, or 24 MiB/s of the largest ones, twice what nwaku's flood publish assumes.
     /// Peers: six times the default 150 connections, so that peers that come and go find room.
     fn default() -> Self {
-        Self { relay: Rate { per_second: 25_000, burst: 50_000 }, max_peers: 1024 }
+        Self { relay: Rate::per_second(25_000, 50_000), max_peers: 1024 }
     }
 }
 
-/// The buckets of all peers.
+/// The relay's buckets of all peers.
 #[derive(Debug)]
-pub struct PeerQuotas {
-    config: Config,
+pub struct PeerQuotas(PeerBuckets);
+
+/// One bucket for each peer, for one purpose.
+#[derive(Debug)]
+pub(crate) struct PeerBuckets {
+    rate: Rate,
+    max_peers: usize,
     peers: BTreeMap<PeerId, TokenBucket>,
-    /// When idle buckets were last looked for; see [`PeerQuotas::make_room`].
+    /// When idle buckets were last looked for; see [`PeerBuckets::make_room`].
     swept_at: Option<Timestamp>,
 }
 
@@ -105,8 +112,14 @@ impl TokenBucket {
 }
 
 impl Rate {
+    /// So many tokens a second.
+    pub const fn per_second(tokens: u32, burst: u32) -> Self {
+        Self { tokens, period: Duration::from_secs(1), burst }
+    }
+
     fn time_for(self, tokens: u32) -> Duration {
-        Duration::from_nanos(u64::from(tokens) * 1_000_000_000 / u64::from(self.per_second.max(1)))
+        let nanos = self.period.as_nanos() * u128::from(tokens) / u128::from(self.tokens.max(1));
+        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 }
 
@@ -125,7 +138,7 @@ impl<T> Admitted<T> {
 impl PeerQuotas {
     /// Without any peer yet.
     pub const fn new(config: Config) -> Self {
-        Self { config, peers: BTreeMap::new(), swept_at: None }
+        Self(PeerBuckets::new(config.relay, config.max_peers))
     }
 
     /// Charges `from` for one `item` of `bytes`.
@@ -136,39 +149,49 @@ impl PeerQuotas {
         item: T,
         now: Timestamp,
     ) -> Result<Admitted<T>, Refusal> {
-        let (cost, rate) = (cost(bytes), self.config.relay);
+        self.0.take(from, cost(bytes), now).map(|()| Admitted(item))
+    }
+
+    /// Peers with a bucket.
+    pub fn len(&self) -> usize {
+        self.0.peers.len()
+    }
+
+    /// Whether no peer has a bucket.
+    pub fn is_empty(&self) -> bool {
+        self.0.peers.is_empty()
+    }
+}
+
+impl PeerBuckets {
+    pub(crate) const fn new(rate: Rate, max_peers: usize) -> Self {
+        Self { rate, max_peers, peers: BTreeMap::new(), swept_at: None }
+    }
+
+    /// Charges `from`.
+    pub(crate) fn take(&mut self, from: &PeerId, cost: u32, now: Timestamp) -> Result<(), Refusal> {
         // The common case first: no clone of the id.
         if let Some(bucket) = self.peers.get_mut(from) {
-            return if bucket.take(cost, rate, now) { Ok(Admitted(item)) } else { Err(Refusal::RateLimited) };
+            return if bucket.take(cost, self.rate, now) { Ok(()) } else { Err(Refusal::RateLimited) };
         }
         if !self.make_room(now) {
             return Err(Refusal::TooManyPeers);
         }
         let mut bucket = TokenBucket::full(now);
-        bucket.take(cost, rate, now);
+        bucket.take(cost, self.rate, now);
         self.peers.insert(from.clone(), bucket);
-        Ok(Admitted(item))
-    }
-
-    /// Peers with a bucket.
-    pub fn len(&self) -> usize {
-        self.peers.len()
-    }
-
-    /// Whether no peer has a bucket.
-    pub fn is_empty(&self) -> bool {
-        self.peers.is_empty()
+        Ok(())
     }
 
     fn make_room(&mut self, now: Timestamp) -> bool {
-        if self.peers.len() < self.config.max_peers {
+        if self.peers.len() < self.max_peers {
             return true;
         }
         if self.swept_at.is_none_or(|at| at.distance(now) >= SWEEP_INTERVAL) {
             self.swept_at = Some(now);
             self.peers.retain(|_, bucket| !bucket.is_full(now));
         }
-        self.peers.len() < self.config.max_peers
+        self.peers.len() < self.max_peers
     }
 }
 
@@ -178,7 +201,7 @@ mod tests {
 
     use super::*;
 
-    const RATE: Rate = Rate { per_second: 10, burst: 20 };
+    const RATE: Rate = Rate::per_second(10, 20);
 
     fn at(millis: i64) -> Timestamp {
         Timestamp::from_nanos(1_700_000_000_000_000_000 + millis * 1_000_000)
@@ -203,6 +226,15 @@ mod tests {
         assert!(!bucket.take(1, RATE, at(99)));
         assert!(bucket.take(1, RATE, at(100)));
         assert!(!bucket.is_full(at(2099)) && bucket.is_full(at(2100)));
+    }
+
+    #[test]
+    fn a_rate_may_be_slower_than_a_token_a_second() {
+        let rate = Rate { tokens: 2, period: Duration::from_secs(3600), burst: 1 };
+        let mut bucket = TokenBucket::full(at(0));
+        assert!(bucket.take(1, rate, at(0)));
+        assert!(!bucket.take(1, rate, at(1_799_999)));
+        assert!(bucket.take(1, rate, at(1_800_000)));
     }
 
     #[test]

@@ -49,7 +49,6 @@ use crate::ingress::{self, PeerQuotas};
 
 mod cache;
 mod deadlines;
-mod fair_share;
 mod first_senders;
 mod input;
 mod jobs;

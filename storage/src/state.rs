@@ -26,6 +26,7 @@ use crate::{
 };
 
 mod evidence;
+mod last_online;
 mod nullifiers;
 mod peers;
 #[cfg(test)]

@@ -31,7 +31,7 @@ pub(super) struct StoreRequests {
     next_inbound: u64,
     /// Own requests; as many as the owner makes.
     asked: HashMap<OutboundRequestId, StoreQueryId>,
-    next_outbound: u64,
+    next_query: u64,
 }
 
 impl Network {
@@ -45,8 +45,8 @@ impl Network {
     /// Asks a peer's archive, and connects to the peer first if need be. `request_id` names the request on
     /// the wire.
     pub fn query_store(&mut self, peer: &PeerAddress, request_id: &str, query: &Query) -> StoreQueryId {
-        let id = StoreQueryId(self.store.next_outbound);
-        self.store.next_outbound += 1;
+        let id = StoreQueryId(self.store.next_query);
+        self.store.next_query += 1;
         match self.reach(peer) {
             Ok(peer) => {
                 let frame = request_frame(request_id, query);

@@ -9,11 +9,11 @@ use weir_core::Timestamp;
 use weir_rln::ProofClaim;
 
 use super::{
-    JobId,
+    JobId, Origin,
     deadlines::Deadlines,
-    fair_share::{FairShare, NoRoom},
     stage::{Claimant, Pending},
 };
+use crate::fair_share::{FairShare, NoRoom};
 
 /// A verdict later than this forwards nothing: gossipsub drops a message from its history after six
 /// heartbeats of a second (waku-wire 4.2).
@@ -25,7 +25,7 @@ pub(super) struct Jobs {
     /// The job of a proof. A claim that differs in another field gets its own job without an entry
     /// here, so squatting on someone's proof bytes only costs one more verification.
     by_proof: HashMap<[u8; 128], JobId>,
-    room: FairShare,
+    room: FairShare<Origin>,
     next_id: u64,
 }
 

@@ -9,10 +9,11 @@ use weir_core::Timestamp;
 use weir_rln::MerkleRoot;
 
 use super::{
+    Origin,
     deadlines::Deadlines,
-    fair_share::{FairShare, NoRoom},
     stage::{Claimant, Pending},
 };
+use crate::fair_share::{FairShare, NoRoom};
 
 /// Time for one ledger reading that begins after the message came, at [`REFRESH_INTERVAL`].
 const PARK_TIMEOUT: Duration = Duration::from_secs(2);
@@ -25,7 +26,7 @@ const REFRESH_INTERVAL: Duration = Duration::from_secs(1);
 pub(super) struct Parked {
     /// By root, and in order of arrival.
     entries: Deadlines<(MerkleRoot, u64), Pending>,
-    room: FairShare,
+    room: FairShare<Origin>,
     next_key: u64,
     /// The ledger was read after the messages with a lower key came.
     read_before: u64,

@@ -8,12 +8,12 @@ use weir_rln::{MerkleRoot, Rejection, Validator, ValidatorConfig};
 use super::{
     Accepted, Effect, IgnoreReason, InFlight, JobId, Limits, ProofOutcome, PublishError, RejectReason, Relay,
     Verdict,
-    fair_share::NoRoom,
     first_senders::FirstSenders,
     jobs::{Jobs, Submitted},
     parked::Parked,
     stage::{Claimant, Clearance, Pending},
 };
+use crate::fair_share::NoRoom;
 
 /// The state of a relay whose messages need proofs.
 #[derive(Debug)]

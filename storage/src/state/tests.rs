@@ -69,6 +69,17 @@ fn what_a_peer_says_of_itself_is_bounded() {
 }
 
 #[test]
+fn the_last_moment_online_is_kept_over_a_restart() {
+    let disk = FaultyDisk::new();
+    let store = open(&disk);
+    assert_eq!(store.last_online().unwrap(), None);
+    store.put_last_online(Timestamp::from_nanos(5)).unwrap();
+    store.put_last_online(Timestamp::from_nanos(-7)).unwrap();
+    drop(store);
+    assert_eq!(open(&disk).last_online().unwrap(), Some(Timestamp::from_nanos(-7)));
+}
+
+#[test]
 fn the_first_share_of_a_nullifier_stays() {
     let store = open(&FaultyDisk::new());
     let second = NullifierRecord { share_x: [8; 32], ..nullifier(4, 1) };

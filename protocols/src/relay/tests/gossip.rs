@@ -160,7 +160,7 @@ fn judged(outcome: ProofOutcome) -> Verdict {
 }
 
 fn one_message_a_second(max_peers: usize) -> Config {
-    let rate = Rate { per_second: 1, burst: 1 };
+    let rate = Rate::per_second(1, 1);
     Config { ingress: ingress::Config { relay: rate, max_peers }, ..Config::new(CLUSTER) }
 }
 

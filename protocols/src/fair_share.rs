@@ -6,30 +6,29 @@
 
 use std::collections::BTreeMap;
 
-use super::Origin;
-
+/// The room and who holds how much of it.
 #[derive(Debug)]
-pub(super) struct FairShare {
+pub(crate) struct FairShare<H> {
     capacity: usize,
     used: usize,
-    by_holder: BTreeMap<Origin, usize>,
+    by_holder: BTreeMap<H, usize>,
 }
 
 /// Why there is no room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum NoRoom {
+pub(crate) enum NoRoom {
     /// The holder has its share already.
     ShareUsed,
     /// Nobody can have more.
     Full,
 }
 
-impl FairShare {
-    pub(super) const fn new(capacity: usize) -> Self {
+impl<H: Ord + Clone> FairShare<H> {
+    pub(crate) const fn new(capacity: usize) -> Self {
         Self { capacity, used: 0, by_holder: BTreeMap::new() }
     }
 
-    pub(super) fn take(&mut self, holder: &Origin, units: usize) -> Result<(), NoRoom> {
+    pub(crate) fn take(&mut self, holder: &H, units: usize) -> Result<(), NoRoom> {
         let free = self.capacity - self.used;
         if units > free {
             return Err(NoRoom::Full);
@@ -44,7 +43,7 @@ impl FairShare {
     }
 
     /// Gives back what was taken.
-    pub(super) fn give_back(&mut self, holder: &Origin, units: usize) {
+    pub(crate) fn give_back(&mut self, holder: &H, units: usize) {
         self.used -= units;
         if let Some(held) = self.by_holder.get_mut(holder) {
             *held -= units;
@@ -54,7 +53,7 @@ impl FairShare {
         }
     }
 
-    pub(super) const fn used(&self) -> usize {
+    pub(crate) const fn used(&self) -> usize {
         self.used
     }
 }
@@ -64,12 +63,13 @@ mod tests {
     use weir_core::PeerId;
 
     use super::*;
+    use crate::relay::Origin;
 
     fn peer(n: u8) -> Origin {
         Origin::Peer(PeerId::from_bytes(&[n]).expect("one byte"))
     }
 
-    fn fill(room: &mut FairShare, holder: &Origin) -> usize {
+    fn fill(room: &mut FairShare<Origin>, holder: &Origin) -> usize {
         (0..).take_while(|_| room.take(holder, 1).is_ok()).count()
     }
 
