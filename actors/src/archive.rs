@@ -120,7 +120,6 @@ pub struct ArchiveSettings {
 pub(crate) struct Service {
     pub(crate) actor: Handle<ArchiveActor>,
     pub(crate) persist: Port<Persist>,
-    #[cfg_attr(not(test), expect(dead_code, reason = "the store server comes next"))]
     pub(crate) queries: Port<RunQuery>,
     pub(crate) handle: ArchiveHandle,
     threads: Threads,

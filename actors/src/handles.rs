@@ -25,6 +25,7 @@ use crate::{
     port::{Port, Refusal, Reply},
     prover::{QuotaUse, Standing},
     relay::{CacheKey, ChangeContentTopics, ChangeTopics, Publish, RelayActor, TakeMessages},
+    resume::{self, ResumeState},
     supervision::{AskError, Handle},
 };
 
@@ -183,6 +184,7 @@ impl PeersHandle {
 pub struct StatusHandle {
     pub(crate) membership: Option<Handle<MembershipActor>>,
     pub(crate) quota: Option<QuotaWatch>,
+    pub(crate) resume: Option<watch::Receiver<ResumeState>>,
     pub(crate) clock: Clock,
 }
 
@@ -228,6 +230,11 @@ impl StatusHandle {
             epoch,
             resets_at: watch.epoch_length.end(epoch),
         })
+    }
+
+    /// Whether the node still fetches what it missed while it was away.
+    pub fn is_resuming(&self) -> bool {
+        self.resume.as_ref().is_some_and(resume::is_fetching)
     }
 
     /// The group; none when the relay is not rate limited.
@@ -358,9 +365,13 @@ impl fmt::Debug for ArchiveHandle {
     }
 }
 
+pub use crate::store_client::{StoreAnswer, StoreHandle, StoreQueryError};
+
 /// Everything there is to ask.
 #[derive(Debug, Clone)]
 pub struct NodeHandles {
+    /// The archives of other nodes.
+    pub store: StoreHandle,
     /// The node's own archive; none when it keeps none.
     pub archive: Option<ArchiveHandle>,
     /// Publishes, topics and received messages.

@@ -9,8 +9,9 @@
 //!  network ── gossip ──> relay ── records ──> journal
 //!     ^ <── verdicts ──┘ │  ^ └── messages ──> archive
 //!                        │  └ <── roots ── membership
-//!                        v  │
-//!            proof pool, prover
+//!     ^                  v  │                       ^
+//!     │      proof pool, prover                     │
+//!     └── queries, pages ── store ── queries ───────┘
 //! ```
 //!
 //! Invariant: no other crate imports actix.
@@ -31,6 +32,9 @@ mod probe;
 mod proof_pool;
 mod prover;
 mod relay;
+mod resume;
+mod store;
+mod store_client;
 pub mod supervision;
 pub mod system;
 mod workers;

@@ -22,8 +22,10 @@ use weir_protocols::relay::{Accepted, IgnoreReason, PublishError, Published, Rej
 use weir_rln::{FastPath, Prover, Verifier};
 
 mod archive;
+mod store;
 
 pub(crate) use archive::{ArchiveMetrics, Loss, QueryKind, word_of};
+pub(crate) use store::StoreMetrics;
 
 /// Everything the actors count, registered once.
 #[derive(Debug, Clone)]
@@ -90,6 +92,8 @@ pub(crate) struct NetworkMetrics {
     pub(crate) gossip_refused: Counter,
     /// Moves when the peer manager does not take an event.
     pub(crate) peer_events_lost: Counter,
+    /// Moves by the bytes of each answer of another node's archive.
+    pub(crate) store_bytes: Counter,
 }
 
 /// Counters of the relay actor.
@@ -234,6 +238,11 @@ impl NetworkMetrics {
                 registry,
                 "weir_network_peer_events_lost",
                 "Events the peer manager did not take",
+            ),
+            store_bytes: counter(
+                registry,
+                "weir_network_store_answer_bytes",
+                "Bytes of answers of other nodes' archives",
             ),
         }
     }

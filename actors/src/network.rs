@@ -2,9 +2,11 @@
 //!
 //! Owns      the [`Network`]; nobody else touches the swarm.
 //! Receives  [`Broadcast`], [`GiveVerdict`], [`Subscribe`], [`Dial`], [`Disconnect`],
-//!           [`RequestMetadata`], [`AskMeshes`], [`RelayStarted`], [`PeersStarted`], [`CloseNetwork`].
+//!           [`RequestMetadata`], [`AskMeshes`], [`RelayStarted`], [`PeersStarted`], [`AnswerStore`],
+//!           [`QueryStore`], [`CloseNetwork`].
 //! Sends     [`GossipReceived`] and [`Broadcasted`] to the relay, [`PeerSeen`] to the peer manager,
-//!           [`NetworkStarted`] to both; where it listens, through a watch.
+//!           [`StoreSeen`] to the store server, [`NetworkStarted`] to all of them; where it listens, through
+//!           a watch.
 //! Bounds    mailbox and window below; while [`GOSSIP_WINDOW`] messages await their verdict the swarm
 //!           is not polled, so the sockets fill and TCP slows the senders: nothing is dropped between
 //!           the socket and the relay.
@@ -24,18 +26,23 @@ use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message, fut::A
 use bytes::Bytes;
 use futures::Stream;
 use tokio::sync::watch;
-use weir_core::{PeerAddress, PeerId, PubsubTopic};
-use weir_net::{Acceptance, Direction, Event, GossipId, InboundGossip, Network, PublishError};
+use weir_core::{PeerAddress, PeerId, PubsubTopic, store::Query};
+use weir_net::{
+    Acceptance, Direction, Event, GossipId, InboundGossip, Network, PublishError, StoreQueryError,
+    StoreQueryId,
+};
 use weir_protocols::{
     peer_manager,
     relay::{BroadcastError, Ticket},
+    store::Refused,
 };
-use weir_wire::Metadata;
+use weir_wire::{Metadata, StoreResponse};
 
 use crate::{
     metrics::NetworkMetrics,
     peers::{self, peer_seen},
     port::{Port, Reply},
+    store::{self, AnswerStore, StoreSeen},
     supervision::{ASKS_IN_FLIGHT, Bounded, Lease},
 };
 
@@ -49,8 +56,9 @@ pub(crate) const GOSSIP_WINDOW: usize = 2048;
 
 /// A place for every verdict, for what each question to the relay may lead to (a publish or a change
 /// of topics, and one more publish that its asker gave up), for every question of its own, and for
-/// the peer manager: a command or two for each of 150 connections and ten dials.
-const MAILBOX: usize = GOSSIP_WINDOW + 3 * ASKS_IN_FLIGHT + 512;
+/// the peer manager: a command or two for each of 150 connections and ten dials, and answers of the archive:
+/// those that wait in its server and as many refusals.
+const MAILBOX: usize = GOSSIP_WINDOW + 3 * ASKS_IN_FLIGHT + 1024;
 
 /// Swarm events taken in one go before the mailbox is looked at again.
 const EVENTS_AT_ONCE: usize = 64;
@@ -170,6 +178,16 @@ pub struct TopicPeers {
     pub mesh: Vec<PeerId>,
 }
 
+/// Asks a peer's archive.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct QueryStore {
+    pub(crate) peer: PeerAddress,
+    pub(crate) request_id: String,
+    pub(crate) query: Box<Query>,
+    pub(crate) reply: Reply<Result<StoreResponse, StoreQueryError>>,
+}
+
 /// Asks to let queued messages leave, close and stop.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
@@ -183,8 +201,17 @@ pub(crate) struct Ports {
     pub(crate) started: Port<NetworkStarted>,
     pub(crate) peers: Port<PeerSeen>,
     pub(crate) peers_started: Port<NetworkStarted>,
+    /// None when the node keeps no archive.
+    pub(crate) store: Option<StorePorts>,
     /// Where the node listens now; what the swarm before left there tells the ports to take again.
     pub(crate) listening: watch::Sender<Vec<String>>,
+}
+
+/// The way to the store server.
+#[derive(Debug, Clone)]
+pub(crate) struct StorePorts {
+    pub(crate) seen: Port<StoreSeen>,
+    pub(crate) started: Port<NetworkStarted>,
 }
 
 pub(crate) struct NetworkActor {
@@ -196,6 +223,8 @@ pub(crate) struct NetworkActor {
     window: usize,
     /// For a peer manager that is rebuilt. As many as the swarm has connections.
     connected: HashMap<PeerId, (PeerAddress, Direction)>,
+    /// Who waits for which peer's archive. An answer comes for each, if only that there is none.
+    queries: HashMap<StoreQueryId, Reply<Result<StoreResponse, StoreQueryError>>>,
     ports: Ports,
     closing: Option<Reply<()>>,
     metrics: NetworkMetrics,
@@ -217,6 +246,7 @@ impl NetworkActor {
             awaiting_verdict: HashSet::new(),
             window: GOSSIP_WINDOW,
             connected: HashMap::new(),
+            queries: HashMap::new(),
             ports,
             closing: None,
             metrics,
@@ -250,6 +280,19 @@ impl NetworkActor {
         }
         match event {
             Event::Gossip(gossip) => self.hand_over(gossip),
+            Event::StoreRequested { id, peer, size, request } => {
+                self.tell_store(StoreSeen::Requested { id, peer, size, request });
+            }
+            Event::StoreAnswerSent(id) => self.tell_store(StoreSeen::Sent(id)),
+            Event::StoreAbandoned(id) => self.tell_store(StoreSeen::Abandoned(id)),
+            Event::StoreAnswered { id, result } => {
+                if let Some(reply) = self.queries.remove(&id) {
+                    reply.give(result.map(|(response, size)| {
+                        self.metrics.store_bytes.inc_by(size as u64);
+                        response
+                    }));
+                }
+            }
             // That a node which closes loses its peers says nothing about them.
             _ if self.closing.is_some() => {}
             other => {
@@ -268,6 +311,18 @@ impl NetworkActor {
             // Only a relay that is being rebuilt refuses: its mailbox holds the whole window.
             self.metrics.gossip_refused.inc();
             self.network.report(id, Acceptance::Ignore);
+        }
+    }
+
+    fn tell_store(&mut self, seen: StoreSeen) {
+        let refused = match &self.ports.store {
+            Some(store) => store.seen.tell(seen).err().map(|refused| refused.message),
+            None => Some(seen),
+        };
+        // What has ended needs no answer, and the server forgets it in time.
+        if let Some(StoreSeen::Requested { id, request, .. }) = refused {
+            let request_id = request.map(|request| request.request_id).unwrap_or_default();
+            self.network.answer_store(id, store::refusal(request_id, &Refused::QueueFull));
         }
     }
 
@@ -352,6 +407,9 @@ impl Actor for NetworkActor {
         // Who does not take this is being made, and asks when it is there.
         drop(self.ports.started.tell(NetworkStarted));
         drop(self.ports.peers_started.tell(NetworkStarted));
+        if let Some(store) = &self.ports.store {
+            drop(store.started.tell(NetworkStarted));
+        }
     }
 }
 
@@ -498,6 +556,24 @@ impl Handler<AskMeshes> for NetworkActor {
 
     fn handle(&mut self, AskMeshes(reply): AskMeshes, _: &mut Self::Context) {
         reply.give(self.meshes());
+    }
+}
+
+impl Handler<AnswerStore> for NetworkActor {
+    type Result = ();
+
+    fn handle(&mut self, AnswerStore { id, frame }: AnswerStore, _: &mut Self::Context) {
+        self.network.answer_store(id, frame);
+    }
+}
+
+impl Handler<QueryStore> for NetworkActor {
+    type Result = ();
+
+    fn handle(&mut self, question: QueryStore, _: &mut Self::Context) {
+        let QueryStore { peer, request_id, query, reply } = question;
+        let id = self.network.query_store(&peer, &request_id, &query);
+        self.queries.insert(id, reply);
     }
 }
 

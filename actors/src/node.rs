@@ -2,8 +2,9 @@
 //! order of the flow.
 //!
 //! ```text
-//!  start   journal, archive ─ relay ─ network ─ peers ─ membership   (each finds its receivers there)
-//!  stop    relay (publishes finish) ─ network (queues leave) ─ journal, archive (everything is written)
+//!  start   journal, archive ─ relay ─ membership ─ store ─ network ─ peers   (each finds its receivers there)
+//!  stop    relay (publishes finish), store (who waits is told) ─ network (queues leave) ─ journal, archive
+//!          (everything is written)
 //! ```
 
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
@@ -17,7 +18,7 @@ use tokio::{
 use weir_core::{ClusterId, ContentTopic, PeerAddress, PeerId, PubsubTopic};
 use weir_membership::{Ledger, LedgerError};
 use weir_net::Network;
-use weir_protocols::{peer_manager, relay};
+use weir_protocols::{peer_manager, rate_limit::RateLimit, relay, store::ServerConfig};
 use weir_rln::{
     EngineSettings, EpochLength, Identity, IdentityCommitment, ProveError, Prover, ValidatorConfig, Verifier,
     VerifyingKeyError,
@@ -27,15 +28,17 @@ use weir_storage::{QuotaStore, StateStore, StoreError};
 use crate::{
     ArchiveSettings, Clock,
     archive::{self, ArchiveActor},
-    handles::{NodeHandles, PeersHandle, QuotaWatch, RelayHandle, StatusHandle},
+    handles::{NodeHandles, PeersHandle, QuotaWatch, RelayHandle, StatusHandle, StoreHandle},
     journal::JournalActor,
     membership::{self, MembershipActor},
-    metrics::{ActorLabel, Fallbacks, Metrics},
+    metrics::{ActorLabel, Fallbacks, Metrics, StoreMetrics},
     network::{self, NetworkActor},
     peers::{self, PeersActor},
     proof_pool,
     prover::{self, Member, QuotaUse, Standing},
     relay::{self as relay_actor, RelayActor, RlnPorts},
+    resume,
+    store::{self as store_actor, StoreActor},
     supervision::{FactoryError, Fault, Handle, Vacancy},
     system::Arbiters,
 };
@@ -75,8 +78,21 @@ pub struct Settings {
     pub rln: Option<RlnSettings>,
     /// The archive; none when messages are not kept.
     pub archive: Option<ArchiveSettings>,
+    /// How peers are served from it, and whose archives are asked.
+    pub store_service: StoreServiceSettings,
     /// The clock.
     pub clock: Clock,
+}
+
+/// Serving and asking archives.
+#[derive(Debug, Clone, Default)]
+pub struct StoreServiceSettings {
+    /// How often peers may ask the node's own archive; none for no limit.
+    pub limit: Option<RateLimit>,
+    /// Peers whose archives are asked before others; the node stays connected to them.
+    pub nodes: Vec<PeerAddress>,
+    /// Whether to fetch what passed while the node was away.
+    pub resume: bool,
 }
 
 /// Opens the ledger, again after a fault.
@@ -148,6 +164,9 @@ pub struct Node {
     network: Handle<NetworkActor>,
     journal: Handle<JournalActor>,
     archive: Option<archive::Service>,
+    store: Option<Handle<StoreActor>>,
+    /// Ends with the node.
+    resume: Option<resume::Task>,
     faults: mpsc::Receiver<Fault>,
     metrics: Metrics,
     threads: Threads,
@@ -161,6 +180,7 @@ struct Places {
     network: Vacancy<NetworkActor>,
     peers: Vacancy<PeersActor>,
     membership: Vacancy<MembershipActor>,
+    store: Vacancy<StoreActor>,
 }
 
 impl Node {
@@ -172,17 +192,20 @@ impl Node {
     ) -> Result<Self, StartError> {
         let metrics = Metrics::register(registry);
         let Settings {
-            network,
+            mut network,
             relay,
             topics,
             content_topics,
             cache_capacity,
-            static_nodes,
+            mut static_nodes,
             store,
             rln,
             archive,
+            store_service,
             clock,
         } = settings;
+        network.serves_store = archive.is_some();
+        let slots = archive.as_ref().map_or(0, |archive| archive.readers);
         let threads = Threads::start(arbiters);
         let (front, back) = (threads.front(), threads.back());
         let (notices, faults) = mpsc::channel(FAULT_NOTICES);
@@ -193,6 +216,7 @@ impl Node {
             network: Vacancy::new("network"),
             peers: Vacancy::new("peers"),
             membership: Vacancy::new("membership"),
+            store: Vacancy::new("store"),
         };
         let (relay_handle, network_handle) = (places.relay.handle(), places.network.handle());
         let (peers_handle, journal_handle) = (places.peers.handle(), places.journal.handle());
@@ -273,6 +297,18 @@ impl Node {
             start_membership(places.membership, &back, &notices, known, ours, ports, &metrics).await?;
         }
 
+        let store_handle = archive.as_ref().map(|_| places.store.handle());
+        if let Some(archive) = &archive {
+            let ports = store_actor::Ports {
+                archive: archive.queries.clone(),
+                answers: network_handle.port(),
+                ended: places.store.handle().port(),
+            };
+            let config = ServerConfig { limit: store_service.limit, slots };
+            let metrics = StoreMetrics::register(registry);
+            start_store(places.store, &threads.service(), &notices, config, ports, &clock, metrics).await?;
+        }
+
         let (listening, mut listening_seen) = watch::channel(Vec::new());
         let ports = network::Ports {
             gossip: relay_handle.port(),
@@ -280,6 +316,9 @@ impl Node {
             started: relay_handle.port(),
             peers: peers_handle.port(),
             peers_started: peers_handle.port(),
+            store: store_handle
+                .as_ref()
+                .map(|store| network::StorePorts { seen: store.port(), started: store.port() }),
             listening,
         };
         let listens = !network.listen.is_empty();
@@ -299,7 +338,12 @@ impl Node {
             forget: journal_handle.port(),
             started: network_handle.port(),
         };
-        let known = peers::Known { config: peer_config, static_nodes, store };
+        for node in &store_service.nodes {
+            if !static_nodes.contains(node) {
+                static_nodes.push(node.clone());
+            }
+        }
+        let known = peers::Known { config: peer_config, static_nodes, store: store.clone() };
         start_peers(places.peers, &front, &notices, known, ports, &clock).await?;
 
         if listens {
@@ -307,7 +351,20 @@ impl Node {
             drop(timeout(LISTEN_LIMIT, listening_seen.wait_for(|known| !known.is_empty())).await);
         }
 
+        let peers = PeersHandle { peers: peers_handle, network: network_handle.clone() };
+        let store_client = StoreHandle::new(network_handle.clone(), peers.clone(), store_service.nodes);
+        let parts = |archive: &archive::Service| resume::Parts {
+            cluster,
+            state: store,
+            archive: archive.handle.clone(),
+            store: store_client.clone(),
+            peers: peers.clone(),
+            clock: clock.clone(),
+        };
+        let resuming = archive.as_ref().filter(|_| store_service.resume).map(parts).map(resume::start);
+        let (resume, resume_seen) = resuming.unzip();
         let handles = NodeHandles {
+            store: store_client,
             archive: archive.as_ref().map(|archive| archive.handle.clone()),
             relay: RelayHandle {
                 relay: relay_handle.clone(),
@@ -315,8 +372,13 @@ impl Node {
                 autosharding,
                 clock: clock.clone(),
             },
-            peers: PeersHandle { peers: peers_handle, network: network_handle.clone() },
-            status: StatusHandle { membership: membership_handle, quota: quota.filter(|_| is_member), clock },
+            peers,
+            status: StatusHandle {
+                membership: membership_handle,
+                quota: quota.filter(|_| is_member),
+                resume: resume_seen,
+                clock,
+            },
         };
         Ok(Self {
             peer_id,
@@ -325,6 +387,8 @@ impl Node {
             network: network_handle,
             journal: journal_handle,
             archive,
+            store: store_handle,
+            resume,
             faults,
             metrics,
             threads,
@@ -479,6 +543,21 @@ fn peer_config(local_peer: PeerId, cluster: ClusterId, max_connections: u32) -> 
         max_inbound: connections.saturating_sub(target_outbound),
         capacity: connections.saturating_mul(5),
     }
+}
+
+async fn start_store(
+    place: Vacancy<StoreActor>,
+    arbiter: &ArbiterHandle,
+    notices: &mpsc::Sender<Fault>,
+    config: ServerConfig,
+    ports: store_actor::Ports,
+    clock: &Clock,
+    metrics: StoreMetrics,
+) -> Result<(), StartError> {
+    let clock = clock.clone();
+    let factory =
+        move |lease| Ok(StoreActor::new(config, ports.clone(), clock.clone(), metrics.clone(), lease));
+    place.supervise(arbiter, notices.clone(), factory).await.map_err(StartError::Actor)
 }
 
 async fn start_peers(

@@ -15,7 +15,7 @@ use tokio::{task::spawn_blocking, time::timeout};
 use weir_actors::{
     ArchiveSettings, Clock,
     handles::{ArchiveHandle, RelayHandle},
-    node::{Node, Settings},
+    node::{Node, Settings, StoreServiceSettings},
     system::Arbiters,
 };
 use weir_core::{
@@ -138,6 +138,7 @@ async fn start(
         store: StateStore::open(folder.join(name)).map_err(|error| failed(&error))?,
         rln: None,
         archive,
+        store_service: StoreServiceSettings::default(),
         clock: Clock::system(),
     };
     Node::start(arbiters, settings, &mut Registry::default()).await.map_err(|error| failed(&error))

@@ -8,7 +8,9 @@ use std::{
 use rand::{RngCore, rngs::OsRng};
 use weir_actors::{
     Clock,
-    handles::{ArchiveReport, NodeHandles, PublishAutoError as AutoError, QueryError, TopicsError},
+    handles::{
+        ArchiveReport, NodeHandles, PublishAutoError as AutoError, QueryError, StoreQueryError, TopicsError,
+    },
     supervision::AskError,
 };
 use weir_api::backend::{
@@ -172,6 +174,8 @@ impl Backend for NodeBackend {
                 relay_peers: 0,
                 rln: RlnState::Off,
                 store: StoreState::Off,
+                resuming: false,
+                store_peers: 0,
             };
             return Ok(starting.report());
         };
@@ -185,31 +189,46 @@ impl Backend for NodeBackend {
                 _ => RlnState::Ready,
             },
         };
-        let relay_peers = peers
-            .iter()
-            .filter(|peer| {
+        let connected = |protocol: &str| {
+            let speaks = |peer: &&PeerInfo| {
                 peer.connectedness == Connectedness::Connected
-                    && peer.protocols.iter().any(|protocol| protocol == protocol_id::RELAY)
-            })
-            .count();
+                    && peer.protocols.iter().any(|id| id == protocol)
+            };
+            peers.iter().filter(speaks).count()
+        };
         let store = match &running.handles.archive {
             None => StoreState::Off,
             Some(archive) if archive.report().unavailable.is_some() => StoreState::Unavailable,
             Some(_) => StoreState::Ready,
         };
-        Ok(Facts { lifecycle: Lifecycle::Running, lagging, relay_peers, rln, store }.report())
+        let facts = Facts {
+            lifecycle: Lifecycle::Running,
+            lagging,
+            relay_peers: connected(protocol_id::RELAY),
+            rln,
+            store,
+            resuming: running.handles.status.is_resuming(),
+            store_peers: connected(protocol_id::STORE_QUERY),
+        };
+        Ok(facts.report())
     }
 
     async fn store_query(&self, peer: Option<&str>, query: Query) -> Result<StoreAnswer, StoreError> {
         let handles = self.handles()?;
-        if let Some(address) = peer {
-            let parsed = weir_net::address::parse(address);
-            parsed.map_err(|error| StoreError::PeerAddress(error.to_string()))?;
-            return Err(StoreError::NoPeer);
+        let peer = peer
+            .map(weir_net::address::parse)
+            .transpose()
+            .map_err(|error| StoreError::PeerAddress(error.to_string()))?;
+        match (&handles.archive, peer) {
+            (Some(archive), None) => {
+                let page = archive.query(query).await.map_err(store_error)?;
+                Ok(StoreAnswer { request_id: request_id(), page })
+            }
+            (_, peer) => {
+                let answer = handles.store.query(peer, query).await.map_err(remote_store_error)?;
+                Ok(StoreAnswer { request_id: answer.request_id, page: answer.page })
+            }
         }
-        let archive = handles.archive.as_ref().ok_or(StoreError::NoPeer)?;
-        let page = archive.query(query).await.map_err(store_error)?;
-        Ok(StoreAnswer { request_id: request_id(), page })
     }
 
     fn store_report(&self) -> Result<Option<StoreReport>, Unavailable> {
@@ -258,6 +277,16 @@ fn store_error(error: QueryError) -> StoreError {
         QueryError::Busy => StoreError::RateLimited,
         QueryError::Timeout => StoreError::Timeout,
         QueryError::Down => StoreError::Unavailable(Unavailable::Stopping),
+    }
+}
+
+/// What came of asking another node, as nwaku's REST has it.
+fn remote_store_error(error: StoreQueryError) -> StoreError {
+    match error {
+        StoreQueryError::NoPeer => StoreError::NoPeer,
+        StoreQueryError::Timeout => StoreError::Timeout,
+        StoreQueryError::RateLimited => StoreError::RateLimited,
+        StoreQueryError::Refused(why) | StoreQueryError::Failed(why) => StoreError::Failed(why),
     }
 }
 

@@ -26,7 +26,9 @@ use tokio::{
 };
 use weir_actors::{
     ArchiveSettings, Clock,
-    node::{DrainError, GivenUp, MemberSettings, Node, RlnSettings, Settings, StartError},
+    node::{
+        DrainError, GivenUp, MemberSettings, Node, RlnSettings, Settings, StartError, StoreServiceSettings,
+    },
     system::{self, Arbiters},
 };
 use weir_api::{
@@ -34,7 +36,10 @@ use weir_api::{
     backend::{Breach, EvidenceReport},
 };
 use weir_membership::{Ledger, RegistryFile};
-use weir_protocols::relay::{self, MAX_BATCH};
+use weir_protocols::{
+    rate_limit::Service,
+    relay::{self, MAX_BATCH},
+};
 use weir_rln::{EngineSettings, ValidatorConfig};
 use weir_storage::{
     EvidenceRecord, OpenError, StateStore, StoreError,
@@ -245,7 +250,17 @@ fn settings(
         store,
         rln,
         archive: None,
+        store_service: store_service(config),
         clock,
+    }
+}
+
+fn store_service(config: &Config) -> StoreServiceSettings {
+    let store = config.store.as_ref();
+    StoreServiceSettings {
+        limit: store.and_then(|store| store.limits.of(Service::Store)),
+        nodes: config.store_nodes.clone(),
+        resume: store.is_some_and(|store| store.resume),
     }
 }
 

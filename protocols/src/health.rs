@@ -100,6 +100,10 @@ pub struct Facts {
     pub rln: RlnState,
     /// State of the archive.
     pub store: StoreState,
+    /// Whether messages that passed while the node was away are still being fetched.
+    pub resuming: bool,
+    /// Store peers that can be asked.
+    pub store_peers: usize,
 }
 
 /// Health of one protocol.
@@ -124,19 +128,12 @@ pub struct Report {
     pub protocols: Vec<ProtocolHealth>,
 }
 
-/// Protocols nwaku lists that this node does not have.
-const NOT_MOUNTED: [&str; 10] = [
-    "Filter",
-    "Lightpush",
-    "Legacy Lightpush",
-    "Peer Exchange",
-    "Rendezvous",
-    "Mix",
-    "Store Client",
-    "Filter Client",
-    "Lightpush Client",
-    "Legacy Lightpush Client",
-];
+/// Services nwaku lists that this node does not have.
+const NO_SERVICES: [&str; 6] =
+    ["Filter", "Lightpush", "Legacy Lightpush", "Peer Exchange", "Rendezvous", "Mix"];
+
+/// Clients nwaku lists that this node does not have.
+const NO_CLIENTS: [&str; 3] = ["Filter Client", "Lightpush Client", "Legacy Lightpush Client"];
 
 impl TopicHealth {
     /// The health of a topic whose mesh has `mesh_peers` peers.
@@ -164,8 +161,11 @@ impl ConnectionStatus {
 impl Facts {
     /// The report these facts give.
     pub fn report(&self) -> Report {
+        let not_mounted = |name| ProtocolHealth::new(name, HealthWord::NotMounted);
         let mut protocols = vec![self.relay(), self.rln(), self.store()];
-        protocols.extend(NOT_MOUNTED.map(|name| ProtocolHealth::new(name, HealthWord::NotMounted)));
+        protocols.extend(NO_SERVICES.map(not_mounted));
+        protocols.push(self.store_client());
+        protocols.extend(NO_CLIENTS.map(not_mounted));
         Report { node: self.node(), connection: ConnectionStatus::of(self.relay_peers), protocols }
     }
 
@@ -176,6 +176,7 @@ impl Facts {
             Lifecycle::Running => match self.rln {
                 RlnState::Synchronizing => HealthWord::Synchronizing,
                 RlnState::Faulty => HealthWord::NotReady,
+                RlnState::Off | RlnState::Ready if self.resuming => HealthWord::Synchronizing,
                 RlnState::Off | RlnState::Ready if self.lagging => HealthWord::EventLoopLagging,
                 RlnState::Off | RlnState::Ready => HealthWord::Ready,
             },
@@ -198,6 +199,15 @@ impl Facts {
             RlnState::Faulty => {
                 ProtocolHealth::not_ready(NAME, "The membership ledger or the verifier is out of order")
             }
+        }
+    }
+
+    const fn store_client(&self) -> ProtocolHealth {
+        const NAME: &str = "Store Client";
+        if self.store_peers == 0 {
+            ProtocolHealth::not_ready(NAME, "No Store service peer available yet")
+        } else {
+            ProtocolHealth::new(NAME, HealthWord::Ready)
         }
     }
 
@@ -234,6 +244,8 @@ mod tests {
         relay_peers: 0,
         rln: RlnState::Off,
         store: StoreState::Off,
+        resuming: false,
+        store_peers: 0,
     };
 
     #[test]
@@ -291,7 +303,15 @@ mod tests {
     }
 
     #[test]
-    fn the_node_word_follows_life_then_rln_then_lag() {
+    fn archives_of_others_can_be_asked_when_there_is_one() {
+        let client = |store_peers| Facts { store_peers, ..RUNNING }.report().protocols[9];
+        let none = ProtocolHealth::not_ready("Store Client", "No Store service peer available yet");
+        assert_eq!(client(0), none);
+        assert_eq!(client(1), ProtocolHealth::new("Store Client", HealthWord::Ready));
+    }
+
+    #[test]
+    fn the_node_word_follows_life_then_rln_then_resume_then_lag() {
         let cases = [
             (Facts { lifecycle: Lifecycle::Starting, lagging: true, ..RUNNING }, HealthWord::Initializing),
             (
@@ -300,6 +320,8 @@ mod tests {
             ),
             (Facts { rln: RlnState::Synchronizing, lagging: true, ..RUNNING }, HealthWord::Synchronizing),
             (Facts { rln: RlnState::Faulty, ..RUNNING }, HealthWord::NotReady),
+            (Facts { rln: RlnState::Faulty, resuming: true, ..RUNNING }, HealthWord::NotReady),
+            (Facts { resuming: true, lagging: true, ..RUNNING }, HealthWord::Synchronizing),
             (Facts { lagging: true, ..RUNNING }, HealthWord::EventLoopLagging),
             (Facts { rln: RlnState::Ready, ..RUNNING }, HealthWord::Ready),
         ];

@@ -44,6 +44,7 @@ impl Rig {
             broadcasted: outcome,
             started: start,
             peers: seen,
+            store: None,
             peers_started: tell,
             listening: sender,
         };

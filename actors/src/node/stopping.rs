@@ -12,7 +12,7 @@ use tokio::{
 use super::Node;
 use crate::{
     archive::DrainArchive, journal::DrainJournal, membership::DrainMembership, network::CloseNetwork,
-    port::Reply, relay::DrainRelay, supervision::Handle, system::Arbiters,
+    port::Reply, relay::DrainRelay, store::StopStore, supervision::Handle, system::Arbiters,
 };
 
 /// How long the threads may take to end when their actors have finished. They drop what is left;
@@ -47,9 +47,17 @@ impl Node {
     pub async fn drain(mut self, patience: Duration) -> Result<(), DrainError> {
         let end = Instant::now() + patience;
         let quarter = patience / 4;
+        // What is fetched and not yet kept is fetched again at the next start.
+        drop(self.resume.take());
         let archive = self.archive.take();
         let flow = async {
-            let relay = finished(&self.relay, end - 2 * quarter, DrainRelay).await;
+            let relay_end = end - 2 * quarter;
+            let store = async {
+                if let Some(store) = &self.store {
+                    finished(store, relay_end, StopStore).await;
+                }
+            };
+            let (relay, ()) = tokio::join!(finished(&self.relay, relay_end, DrainRelay), store);
             let network = finished(&self.network, end - quarter, CloseNetwork).await;
             let archive = async {
                 match archive {
@@ -101,12 +109,13 @@ where
 /// The actors' threads; they end at the latest when this is dropped.
 ///
 /// One for the message path, where a hop between actors then costs 0.1 µs; one for what waits for
-/// the disk.
+/// the disk; one for what peers ask, so that their questions and the other two do not wait for each
+/// other.
 pub(super) struct Threads(Vec<Arbiter>);
 
 impl Threads {
     pub(super) fn start(arbiters: &Arbiters) -> Self {
-        Self(vec![arbiters.start(), arbiters.start()])
+        Self(vec![arbiters.start(), arbiters.start(), arbiters.start()])
     }
 
     pub(super) fn front(&self) -> ArbiterHandle {
@@ -115,6 +124,10 @@ impl Threads {
 
     pub(super) fn back(&self) -> ArbiterHandle {
         self.0[1].handle()
+    }
+
+    pub(super) fn service(&self) -> ArbiterHandle {
+        self.0[2].handle()
     }
 
     /// Ends them and waits, so that what the actors own is closed, for at most [`THREADS_END`].

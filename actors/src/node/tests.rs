@@ -38,6 +38,7 @@ fn unlimited(folder: &Path, key: u8, static_nodes: Vec<PeerAddress>) -> Settings
         store: StateStore::open(folder.join(format!("state-{key}"))).expect("opens"),
         rln: None,
         archive: None,
+        store_service: StoreServiceSettings::default(),
         clock: Clock::system(),
     }
 }

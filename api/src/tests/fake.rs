@@ -62,6 +62,8 @@ impl Fake {
             relay_peers: 0,
             rln: RlnState::Ready,
             store: StoreState::Off,
+            resuming: false,
+            store_peers: 0,
         };
         let script = Script {
             initializing: false,

@@ -291,6 +291,14 @@ pub enum ConfigError {
         /// The most.
         most: u32,
     },
+    /// A text that does not say how often peers may ask.
+    #[error("{setting}: {source}")]
+    RateLimit {
+        /// The setting.
+        setting: Setting,
+        /// The rule.
+        source: weir_protocols::rate_limit::SettingError,
+    },
     /// A setting of the metrics server while it is off.
     #[error(
         "{setting} has no effect, as the metrics server is off ({switch}); set --metrics-server=true or remove it"

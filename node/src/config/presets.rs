@@ -113,6 +113,7 @@ pub(super) fn defaults() -> RawConfig {
             store: Some(false),
             store_message_retention_policy: Some("time:172800".to_owned()),
             store_max_num_db_connections: Some(50),
+            store_resume: Some(false),
             ..Store::default()
         },
         rest: Rest {

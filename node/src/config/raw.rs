@@ -178,6 +178,15 @@ pub struct Store {
     /// Bring an archive of an older version up to date; weir always does
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", hide_possible_values = true, value_parser = BoolishValueParser::new())]
     pub store_message_db_migration: Option<bool>,
+    /// Ask this peer's archive before others, a multiaddr that ends in /p2p/<id> (repeatable)
+    #[arg(long, value_name = "MULTIADDR")]
+    pub storenode: Option<Vec<Items>>,
+    /// At the start fetch from store peers what passed while the node was away, up to six hours [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", hide_possible_values = true, value_parser = BoolishValueParser::new())]
+    pub store_resume: Option<bool>,
+    /// How often peers may ask, [store|storev3:]<volume>/<period><h|m|s|ms>; 0 for no limit [default: store:500/1s] (repeatable)
+    #[arg(long, value_name = "LIMIT")]
+    pub rate_limit: Option<Vec<Items>>,
 }
 
 /// Settings of the REST server.

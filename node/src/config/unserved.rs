@@ -73,8 +73,6 @@ pub(super) const UNSERVED: &[Unserved] = &[
     row("rln-relay-eth-private-key", "memberships on a contract", NOTHING),
     row("rln-relay-chain-id", "memberships on a contract", &["0"]),
     row("store-message-db-vacuum", "compacting the archive at a start", OFF),
-    row("storenode", "store peers", NOTHING),
-    row("store-resume", "store resume", OFF),
     row("store-sync", "store sync", OFF),
     row("store-sync-interval", "store sync", NOTHING),
     row("store-sync-range", "store sync", NOTHING),
@@ -106,7 +104,6 @@ pub(super) const UNSERVED: &[Unserved] = &[
     row("mixkey", "mix", NOTHING),
     row("mixnode", "mix", NOTHING),
     row("metrics-logging", "metrics in the log", OFF),
-    row("rate-limit", "request rate limits", NOTHING),
 ];
 
 impl FromArgMatches for UnservedOptions {
@@ -169,7 +166,7 @@ mod tests {
         assert!(find("filter").accepts(&values("FALSE")));
         assert!(!find("filter").accepts(&values("true")));
         assert!(!find("filter").accepts(&values("")));
-        assert!(!find("rate-limit").accepts(&values("100/1s")));
+        assert!(!find("filternode").accepts(&values("x")));
         assert!(find("mode").accepts(&values("Core")));
         assert!(!find("mode").accepts(&values("Edge")));
     }

@@ -21,6 +21,7 @@ pub(super) fn validate(layers: &Layers) -> Result<Config, ConfigError> {
     let relay = relay::validate(layers)?;
     let rln = rln::validate(layers, &data_dir)?;
     let store = store::validate(layers, &data_dir)?;
+    let store_nodes = network::peer_addresses(items(pick!(layers, store.storenode).as_ref()))?;
     let peers = listeners::peers(layers)?;
     let rest = listeners::rest(layers)?;
     let metrics = listeners::metrics(layers)?;
@@ -31,6 +32,7 @@ pub(super) fn validate(layers: &Layers) -> Result<Config, ConfigError> {
         relay,
         rln,
         store,
+        store_nodes,
         rest: servers::rest(layers, rest.as_ref())?,
         metrics: servers::metrics(metrics.as_ref()),
         log: LogConfig {

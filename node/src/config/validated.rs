@@ -8,6 +8,7 @@ use std::{fmt, net::IpAddr, net::SocketAddr, num::NonZeroU8, path::PathBuf};
 use weir_core::{
     Autosharding, AutoshardingError, ClusterId, ContentTopic, PeerAddress, PubsubTopic, ShardId,
 };
+use weir_protocols::rate_limit::RateLimits;
 use weir_rln::{EpochLength, UserMessageLimit};
 use weir_storage::archive::{Location, Retention};
 use zeroize::Zeroizing;
@@ -29,6 +30,8 @@ pub struct Config {
     pub rln: Option<RlnConfig>,
     /// The archive; `None` when messages are not kept.
     pub store: Option<StoreConfig>,
+    /// Peers whose archives are asked before others.
+    pub store_nodes: Vec<PeerAddress>,
     /// The REST server; `None` when it is off.
     pub rest: Option<RestConfig>,
     /// The metrics server; `None` when it is off.
@@ -191,6 +194,10 @@ pub struct StoreConfig {
     pub retention: Retention,
     /// Connections to PostgreSQL, at most.
     pub connections: usize,
+    /// How often peers may ask.
+    pub limits: RateLimits,
+    /// Whether to fetch at the start what passed while the node was away.
+    pub resume: bool,
 }
 
 /// The REST server.

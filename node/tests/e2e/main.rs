@@ -24,5 +24,6 @@ mod relay;
 mod rest;
 mod rogue;
 mod stopping;
+mod store_peers;
 mod wait;
 mod world;

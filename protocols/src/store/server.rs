@@ -347,12 +347,19 @@ impl Server {
 
     /// Gives free slots to those whose turn it is.
     fn fill_slots(&mut self, effects: &mut Vec<Effect>) {
-        // Once around: who has its share already keeps its turn for later.
-        for _ in 0..self.turns.len() {
+        // Until all have been passed over: who has its share already keeps its turn for later.
+        let mut passed_over = 0;
+        while passed_over < self.turns.len() {
             let Some(peer) = self.turns.pop_front() else { return };
             match self.slots.take(&peer, 1) {
-                Ok(()) => self.run_next_of(peer, effects),
-                Err(NoRoom::ShareUsed) => self.turns.push_back(peer),
+                Ok(()) => {
+                    self.run_next_of(peer, effects);
+                    passed_over = 0;
+                }
+                Err(NoRoom::ShareUsed) => {
+                    self.turns.push_back(peer);
+                    passed_over += 1;
+                }
                 Err(NoRoom::Full) => {
                     self.turns.push_front(peer);
                     return;

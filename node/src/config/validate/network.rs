@@ -89,8 +89,15 @@ fn dns_name(given: Given<String>) -> Result<String, ConfigError> {
 
 fn static_nodes(layers: &Layers) -> Result<Vec<PeerAddress>, ConfigError> {
     let (entry, fixed) = (pick!(layers, network.entry_node), pick!(layers, network.staticnode));
+    peer_addresses(items(entry.as_ref()).chain(items(fixed.as_ref())))
+}
+
+/// Addresses of peers, each once.
+pub(super) fn peer_addresses<'a>(
+    items: impl Iterator<Item = (&'a str, &'a Setting)>,
+) -> Result<Vec<PeerAddress>, ConfigError> {
     let mut nodes = Vec::new();
-    for (text, setting) in items(entry.as_ref()).chain(items(fixed.as_ref())) {
+    for (text, setting) in items {
         refuse_discovery(text, setting)?;
         let node = address::parse(text)
             .map_err(|source| ConfigError::PeerAddress { setting: setting.clone(), source })?;

@@ -136,6 +136,10 @@ fn contradictions_are_refused_by_the_rule_they_break() {
             matches!(e, ConfigError::StoreOff { .. })
         }),
         (&["--store-max-num-db-connections=5"], |e| matches!(e, ConfigError::StoreOff { .. })),
+        (&["--store-resume"], |e| matches!(e, ConfigError::StoreOff { .. })),
+        (&["--rate-limit=store:5/1s"], |e| matches!(e, ConfigError::StoreOff { .. })),
+        (&["--store", "--rate-limit=store:often"], |e| matches!(e, ConfigError::RateLimit { .. })),
+        (&["--storenode=/ip4/127.0.0.1/tcp/1"], |e| matches!(e, ConfigError::PeerAddress { .. })),
         (
             &["--store", "--store-message-db-url=sqlite:///store.sqlite3"],
             |e| matches!(e, ConfigError::ArchiveUrl { source: LocationError::Scheme(scheme), .. } if scheme == "sqlite"),
@@ -211,7 +215,6 @@ fn what_is_not_served_is_named_and_can_be_turned_off_by_a_stronger_layer() {
         "--filter: weir does not serve filter yet; remove the setting or set it to false"
     );
     assert!(matches!(refused(&["--discv5-discovery"]), ConfigError::NotServed { feature: "discv5", .. }));
-    assert!(matches!(refused(&["--rate-limit=100/1s"]), ConfigError::NotServed { .. }));
     let key = refused(&["--rln-relay-eth-private-key=5526a8990317c9b7"]);
     assert!(!key.to_string().contains("5526a899"), "{key}");
     assert!(load_with(&["--filter=false"], &[("WEIR_FILTER", "true")]).is_ok());

@@ -158,6 +158,18 @@ fn peers_take_turns_when_slots_are_scarce() {
 }
 
 #[test]
+fn slots_that_become_free_together_are_filled_together() {
+    let mut rig = Rig::new();
+    (2..6).for_each(|n| drop(rig.query(n)));
+    rig.now = 5_000;
+    let waiting = [rig.query(1).0, rig.query(1).0, rig.query(1).0];
+    rig.now = 10_000;
+    let effects = rig.give(Input::Tick);
+    let runs: Vec<_> = effects.into_iter().filter(|effect| matches!(effect, Effect::Run { .. })).collect();
+    assert_eq!(runs, [run(waiting[0], 5_000), run(waiting[1], 5_000)]);
+}
+
+#[test]
 fn all_lines_together_are_bounded() {
     let mut rig = Rig::new();
     let taken: usize = (0..60).map(|n| rig.fill(n)).sum();
