@@ -20,7 +20,7 @@ use crate::{
     Answers, BenchError, Kind,
     question::{Questions, check},
     report::Samples,
-    subject::Subject,
+    subject::{Subject, Way},
     workload::Workload,
 };
 
@@ -89,31 +89,45 @@ fn batches(workload: Workload) -> mpsc::Receiver<Vec<StoredMessage>> {
     batches
 }
 
-/// Asks `queries` queries of each kind, one after the other and kind by kind in turn.
+/// Asks `queries` queries of each kind each way, one after the other and kind by kind in turn.
 pub(crate) async fn ask(
     subject: &Subject,
-    questions: &mut Questions<'_>,
+    askers: &mut [Asker<'_>],
     queries: u64,
     mut progress: impl FnMut(u64),
-) -> Result<Answers, BenchError> {
-    let mut samples: BTreeMap<Kind, Samples> = BTreeMap::new();
+) -> Result<BTreeMap<Way, Answers>, BenchError> {
+    let mut samples: BTreeMap<Way, BTreeMap<Kind, Samples>> = BTreeMap::new();
+    let mut asked = 0;
     for round in 0..WARM_UP + queries {
         for &kind in Kind::VARIANTS {
-            let query = questions.next(kind);
-            let asking = Instant::now();
-            let page = subject.ask(query.clone()).await?;
-            let taken = asking.elapsed();
-            check(&query, &page).map_err(|source| BenchError::WrongAnswer { kind, source })?;
-            if kind == Kind::Page100 {
-                questions.went_on(&page);
-            }
-            if round >= WARM_UP {
-                samples.entry(kind).or_default().push(taken, page.rows.len());
+            for Asker { way, questions } in &mut *askers {
+                let query = questions.next(kind);
+                let asking = Instant::now();
+                let page = subject.ask(*way, query.clone()).await?;
+                let taken = asking.elapsed();
+                check(&query, &page).map_err(|source| BenchError::WrongAnswer { kind, source })?;
+                if kind == Kind::Page100 {
+                    questions.went_on(&page);
+                }
+                if round >= WARM_UP {
+                    samples.entry(*way).or_default().entry(kind).or_default().push(taken, page.rows.len());
+                    asked += 1;
+                    progress(asked);
+                }
             }
         }
-        progress((round + 1).saturating_sub(WARM_UP) * Kind::VARIANTS.len() as u64);
     }
-    Ok(samples.into_iter().filter_map(|(kind, samples)| Some((kind, samples.spread()?))).collect())
+    let spreads = |samples: BTreeMap<Kind, Samples>| {
+        samples.into_iter().filter_map(|(kind, samples)| Some((kind, samples.spread()?))).collect()
+    };
+    Ok(samples.into_iter().map(|(way, samples)| (way, spreads(samples))).collect())
+}
+
+/// Somebody who asks one way. Each asks other questions, since the pages of an answer are in memory after it.
+#[derive(Debug)]
+pub(crate) struct Asker<'a> {
+    pub(crate) way: Way,
+    pub(crate) questions: Questions<'a>,
 }
 
 /// Messages that a peer publishes at a steady rate, until it is ended or dropped.

@@ -4,7 +4,8 @@
 //! { "backend": "redb", "messages": 1000000, "machine": {…}, "load_before": 0.1, …,
 //!   "ingest_per_s": 0.0,
 //!   "idle":      { "hash_1": { "p50_ms": 0.0, "p90_ms": 0.0, "p95_ms": 0.0, "p99_ms": 0.0, … }, … },
-//!   "ingesting": { "hash_1": { … }, … } }
+//!   "ingesting": { "hash_1": { … }, … },
+//!   "local":     { "idle": { … }, "ingesting": { … } } }
 //! ```
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
@@ -42,14 +43,25 @@ pub struct Report {
     pub bytes_per_message: f64,
     /// The most memory this process took, in KiB.
     pub peak_rss_kib: u64,
-    /// Queries while nothing else is done.
+    /// Queries of a peer over libp2p while nothing else is done.
     pub idle: Answers,
-    /// Queries while messages come in.
+    /// The same while messages come in.
     pub ingesting: Answers,
+    /// Queries of the node itself.
+    pub local: Local,
     /// What came in through the relay meanwhile.
     pub relayed_while_asking: Relayed,
     /// Where the archive was left, when it was to be kept.
     pub kept_in: Option<PathBuf>,
+}
+
+/// Queries of the node itself, as REST asks them: the service without the network.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Local {
+    /// While nothing else is done.
+    pub idle: Answers,
+    /// While messages come in.
+    pub ingesting: Answers,
 }
 
 /// How long each kind of query took.
@@ -129,7 +141,6 @@ impl Report {
                 relayed(&self.relayed_while_filling),
                 relayed(&self.relayed_while_asking),
             ),
-            "ms from asking through the node's store service to having the messages".to_owned(),
         ];
         let mut text = String::new();
         for line in introduction {
@@ -137,28 +148,32 @@ impl Report {
             text.push_str(line_end);
             text.push('\n');
         }
-        text.push('\n');
-        text.push_str(&write(&self.rows()));
+        let local = &self.local;
+        for (caption, idle, ingesting) in [
+            ("a peer asks over libp2p, on loopback", &self.idle, &self.ingesting),
+            ("the node asks itself, as REST does", &local.idle, &local.ingesting),
+        ] {
+            text.push_str(&format!("\n{caption}; ms until the messages are there\n\n"));
+            text.push_str(&write(&rows(idle, ingesting)));
+        }
         text.trim_end().to_owned()
     }
+}
 
-    fn rows(&self) -> Rows {
-        let percents = ["p50", "p90", "p95", "p99"];
-        let heading = |phase: &'static str| percents.map(|percent| format!("{phase} {percent}"));
-        let mut headings = vec!["query".to_owned(), "messages".to_owned()];
-        headings.extend(heading("idle"));
-        headings.extend(heading("ingesting"));
-        let mut rows = Rows::new(headings);
-        for kind in Kind::VARIANTS {
-            let found = self.idle.get(kind).map_or("-".to_owned(), |spread| digits(spread.mean_rows));
-            let mut row = vec![kind.label().to_owned(), found];
-            row.extend(
-                [&self.idle, &self.ingesting].into_iter().flat_map(|answers| cells(answers.get(kind))),
-            );
-            rows.push(row);
-        }
-        rows
+fn rows(idle: &Answers, ingesting: &Answers) -> Rows {
+    let percents = ["p50", "p90", "p95", "p99"];
+    let heading = |phase: &'static str| percents.map(|percent| format!("{phase} {percent}"));
+    let mut headings = vec!["query".to_owned(), "messages".to_owned()];
+    headings.extend(heading("idle"));
+    headings.extend(heading("ingesting"));
+    let mut rows = Rows::new(headings);
+    for kind in Kind::VARIANTS {
+        let found = idle.get(kind).map_or("-".to_owned(), |spread| digits(spread.mean_rows));
+        let mut row = vec![kind.label().to_owned(), found];
+        row.extend([idle, ingesting].into_iter().flat_map(|answers| cells(answers.get(kind))));
+        rows.push(row);
     }
+    rows
 }
 
 fn relayed(relayed: &Relayed) -> String {
@@ -202,7 +217,8 @@ mod tests {
             bytes_per_message: 1_300.0,
             peak_rss_kib: 0,
             idle: answers.clone(),
-            ingesting: answers,
+            ingesting: answers.clone(),
+            local: Local { idle: answers.clone(), ingesting: answers },
             relayed_while_asking: relayed,
             kept_in: None,
         }

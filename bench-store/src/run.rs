@@ -6,7 +6,7 @@ use serde::Serialize;
 use strum::VariantArray;
 use tempfile::TempDir;
 use weir_actors::{
-    handles::{KeepError, QueryError},
+    handles::{KeepError, QueryError, StoreQueryError},
     system,
 };
 use weir_bench_kit::{Machine, load, peak_rss_kib};
@@ -14,9 +14,10 @@ use weir_storage::archive::{ArchiveError, Location, OpenArchiveError, PostgresUr
 
 use crate::{
     Kind, Report, WrongAnswer,
-    measure::{Inflow, ask, fill, now},
+    measure::{Asker, Inflow, ask, fill, now},
     question::Questions,
-    subject::Subject,
+    report::Local,
+    subject::{Subject, Way},
     workload::Workload,
 };
 
@@ -108,9 +109,12 @@ pub enum BenchError {
     /// The archive failed.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
-    /// A query was not answered.
+    /// A query of the node itself was not answered.
     #[error(transparent)]
     Query(#[from] QueryError),
+    /// A query over the network was not answered.
+    #[error("the node did not answer its peer: {0}")]
+    PeerQuery(#[from] StoreQueryError),
     /// Messages were not kept.
     #[error(transparent)]
     Keep(#[from] KeepError),
@@ -163,18 +167,22 @@ async fn measure(
     let Settings { messages, queries, ingest_per_s, seed, .. } = *settings;
     let workload = Workload::new(seed, messages, now());
     let tell = |stage, of| move |done| progress(Progress { stage, done, of });
-    let all_queries = queries * Kind::VARIANTS.len() as u64;
+    let all_queries = queries * (Kind::VARIANTS.len() * Way::VARIANTS.len()) as u64;
 
     let inflow = Inflow::start(subject, &workload, messages, RELAYED_WHILE_FILLING);
     let filling = fill(subject, &workload, tell(Stage::Filling, messages)).await?;
     let relayed_while_filling = inflow.end(subject, RELAYED_WHILE_FILLING, messages).await?;
     let filled = subject.summary().await?;
 
-    let mut questions = Questions::new(&workload, seed.wrapping_add(1));
-    let idle = ask(subject, &mut questions, queries, tell(Stage::Idle, all_queries)).await?;
+    let askers = Way::VARIANTS.iter().zip(1..).map(|(&way, number)| {
+        let questions = Questions::new(&workload, seed.wrapping_add(number));
+        Asker { way, questions }
+    });
+    let mut askers: Vec<Asker<'_>> = askers.collect();
+    let mut idle = ask(subject, &mut askers, queries, tell(Stage::Idle, all_queries)).await?;
     let next = messages + relayed_while_filling.published;
     let inflow = Inflow::start(subject, &workload, next, ingest_per_s);
-    let ingesting = ask(subject, &mut questions, queries, tell(Stage::Ingesting, all_queries)).await?;
+    let mut ingesting = ask(subject, &mut askers, queries, tell(Stage::Ingesting, all_queries)).await?;
     let relayed_while_asking = inflow.end(subject, ingest_per_s, filled.messages).await?;
 
     Ok(Report {
@@ -189,8 +197,12 @@ async fn measure(
         bytes: filled.bytes,
         bytes_per_message: filled.bytes as f64 / filled.messages as f64,
         peak_rss_kib: peak_rss_kib(),
-        idle,
-        ingesting,
+        idle: idle.remove(&Way::Network).unwrap_or_default(),
+        ingesting: ingesting.remove(&Way::Network).unwrap_or_default(),
+        local: Local {
+            idle: idle.remove(&Way::Local).unwrap_or_default(),
+            ingesting: ingesting.remove(&Way::Local).unwrap_or_default(),
+        },
         relayed_while_asking,
         total_s: 0.0,
         kept_in: None,
@@ -272,7 +284,7 @@ mod tests {
     fn every_kind_is_measured_in_both_phases_and_nothing_is_left() {
         let folder = TempDir::new().expect("a folder");
         let report = run(&settings(folder.path().to_owned()), |_| {}).expect("measures");
-        for answers in [&report.idle, &report.ingesting] {
+        for answers in [&report.idle, &report.ingesting, &report.local.idle, &report.local.ingesting] {
             let rows: Vec<(&str, f64)> =
                 answers.iter().map(|(kind, spread)| (kind.key(), spread.mean_rows)).collect();
             assert_eq!(rows[..2], [("hash_1", 1.0), ("hash_10", 10.0)]);

@@ -11,6 +11,7 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use prometheus_client::registry::Registry;
+use strum::VariantArray;
 use tokio::{task::spawn_blocking, time::timeout};
 use weir_actors::{
     ArchiveSettings, Clock,
@@ -43,12 +44,22 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How often the other node's state is looked at while it is waited for.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
+/// How a query gets to the archive and its answer back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, VariantArray)]
+pub(crate) enum Way {
+    /// From the other node over libp2p, through the queues of the store service.
+    Network,
+    /// As REST asks the node itself.
+    Local,
+}
+
 /// A node with an archive, and another one that asks it.
 pub(crate) struct Subject {
     archive: Arc<dyn Archive>,
     node: Node,
     other: Node,
     kept: ArchiveHandle,
+    address: PeerAddress,
 }
 
 impl Subject {
@@ -70,9 +81,9 @@ impl Subject {
         let node = start(arbiters, folder, "node", Vec::new(), Some(settings)).await?;
         let kept = node.handles().archive.clone().ok_or(BenchError::Node("it has no archive".to_owned()))?;
         let address = address_of(&node).await?;
-        let other = start(arbiters, folder, "other", vec![address], None).await?;
+        let other = start(arbiters, folder, "other", vec![address.clone()], None).await?;
         until_they_gossip(&other).await?;
-        Ok(Self { archive, node, other, kept })
+        Ok(Self { archive, node, other, kept, address })
     }
 
     /// The node's archive, which takes messages by the batch.
@@ -85,9 +96,14 @@ impl Subject {
         &self.other.handles().relay
     }
 
-    /// Asks through the node's store service.
-    pub(crate) async fn ask(&self, query: Query) -> Result<Page, BenchError> {
-        Ok(self.kept.query(query).await?)
+    /// Asks the node.
+    pub(crate) async fn ask(&self, way: Way, query: Query) -> Result<Page, BenchError> {
+        match way {
+            Way::Network => {
+                Ok(self.other.handles().store.query(Some(self.address.clone()), query).await?.page)
+            }
+            Way::Local => Ok(self.kept.query(query).await?),
+        }
     }
 
     pub(crate) async fn summary(&self) -> Result<Summary, BenchError> {
@@ -97,7 +113,7 @@ impl Subject {
 
     /// Stops the nodes, and drops every message when that is wanted.
     pub(crate) async fn stop(self, empty: bool) -> Result<(), BenchError> {
-        let Self { archive, node, other, kept } = self;
+        let Self { archive, node, other, kept, .. } = self;
         // Whatever they did not finish in time is dropped with them.
         let _ = other.drain(PATIENCE).await;
         let _ = node.drain(PATIENCE).await;
@@ -138,6 +154,7 @@ async fn start(
         store: StateStore::open(folder.join(name)).map_err(|error| failed(&error))?,
         rln: None,
         archive,
+        // Without a limit: what is measured is how long an answer takes, not how many are allowed.
         store_service: StoreServiceSettings::default(),
         clock: Clock::system(),
     };
