@@ -142,7 +142,7 @@ fn bad_files_are_refused_with_the_line_or_the_key_at_fault() {
         ("[rest]\nport = 1", "rest in"),
         ("tcp-port = 70000", "tcp-port in"),
         ("config-file = 'other.toml'", "cannot name another"),
-        ("store = true", "weir does not serve store yet"),
+        ("filter = true", "weir does not serve filter yet"),
         ("relay = 1979-05-27", "expected a text, a number"),
         ("shard = [[1]]", "expected a text, a number"),
         ("data-dir = 'a'\nlocal-storage-path = 'b'", "cannot be used multiple times"),
