@@ -28,5 +28,5 @@ mod workload;
 
 pub use measure::Relayed;
 pub use question::{Kind, WrongAnswer};
-pub use report::{Answers, Local, Report, Spread};
+pub use report::{Answers, OverLibp2p, Report, Spread};
 pub use run::{Backend, BenchError, Place, Progress, Settings, Stage, run};

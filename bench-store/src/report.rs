@@ -5,7 +5,7 @@
 //!   "ingest_per_s": 0.0,
 //!   "idle":      { "hash_1": { "p50_ms": 0.0, "p90_ms": 0.0, "p95_ms": 0.0, "p99_ms": 0.0, … }, … },
 //!   "ingesting": { "hash_1": { … }, … },
-//!   "local":     { "idle": { … }, "ingesting": { … } } }
+//!   "over_libp2p": { "idle": { … }, "ingesting": { … } } }
 //! ```
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
@@ -43,21 +43,21 @@ pub struct Report {
     pub bytes_per_message: f64,
     /// The most memory this process took, in KiB.
     pub peak_rss_kib: u64,
-    /// Queries of a peer over libp2p while nothing else is done.
+    /// Queries of the node's store service while nothing else is done.
     pub idle: Answers,
     /// The same while messages come in.
     pub ingesting: Answers,
-    /// Queries of the node itself.
-    pub local: Local,
+    /// Queries of a peer.
+    pub over_libp2p: OverLibp2p,
     /// What came in through the relay meanwhile.
     pub relayed_while_asking: Relayed,
     /// Where the archive was left, when it was to be kept.
     pub kept_in: Option<PathBuf>,
 }
 
-/// Queries of the node itself, as REST asks them: the service without the network.
+/// Queries of a peer: the service, two networks between them, and what the peer itself does, all on this machine.
 #[derive(Debug, Clone, Default, Serialize)]
-pub struct Local {
+pub struct OverLibp2p {
     /// While nothing else is done.
     pub idle: Answers,
     /// While messages come in.
@@ -148,10 +148,10 @@ impl Report {
             text.push_str(line_end);
             text.push('\n');
         }
-        let local = &self.local;
+        let peer = &self.over_libp2p;
         for (caption, idle, ingesting) in [
-            ("a peer asks over libp2p, on loopback", &self.idle, &self.ingesting),
-            ("the node asks itself, as REST does", &local.idle, &local.ingesting),
+            ("the node's store service, asked as REST asks it", &self.idle, &self.ingesting),
+            ("a peer asks over libp2p, on loopback", &peer.idle, &peer.ingesting),
         ] {
             text.push_str(&format!("\n{caption}; ms until the messages are there\n\n"));
             text.push_str(&write(&rows(idle, ingesting)));
@@ -218,7 +218,7 @@ mod tests {
             peak_rss_kib: 0,
             idle: answers.clone(),
             ingesting: answers.clone(),
-            local: Local { idle: answers.clone(), ingesting: answers },
+            over_libp2p: OverLibp2p { idle: answers.clone(), ingesting: answers },
             relayed_while_asking: relayed,
             kept_in: None,
         }

@@ -16,7 +16,7 @@ use crate::{
     Kind, Report, WrongAnswer,
     measure::{Asker, Inflow, ask, fill, now},
     question::Questions,
-    report::Local,
+    report::OverLibp2p,
     subject::{Subject, Way},
     workload::Workload,
 };
@@ -197,11 +197,11 @@ async fn measure(
         bytes: filled.bytes,
         bytes_per_message: filled.bytes as f64 / filled.messages as f64,
         peak_rss_kib: peak_rss_kib(),
-        idle: idle.remove(&Way::Network).unwrap_or_default(),
-        ingesting: ingesting.remove(&Way::Network).unwrap_or_default(),
-        local: Local {
-            idle: idle.remove(&Way::Local).unwrap_or_default(),
-            ingesting: ingesting.remove(&Way::Local).unwrap_or_default(),
+        idle: idle.remove(&Way::Service).unwrap_or_default(),
+        ingesting: ingesting.remove(&Way::Service).unwrap_or_default(),
+        over_libp2p: OverLibp2p {
+            idle: idle.remove(&Way::Network).unwrap_or_default(),
+            ingesting: ingesting.remove(&Way::Network).unwrap_or_default(),
         },
         relayed_while_asking,
         total_s: 0.0,
@@ -284,7 +284,9 @@ mod tests {
     fn every_kind_is_measured_in_both_phases_and_nothing_is_left() {
         let folder = TempDir::new().expect("a folder");
         let report = run(&settings(folder.path().to_owned()), |_| {}).expect("measures");
-        for answers in [&report.idle, &report.ingesting, &report.local.idle, &report.local.ingesting] {
+        for answers in
+            [&report.idle, &report.ingesting, &report.over_libp2p.idle, &report.over_libp2p.ingesting]
+        {
             let rows: Vec<(&str, f64)> =
                 answers.iter().map(|(kind, spread)| (kind.key(), spread.mean_rows)).collect();
             assert_eq!(rows[..2], [("hash_1", 1.0), ("hash_10", 10.0)]);

@@ -49,8 +49,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 pub(crate) enum Way {
     /// From the other node over libp2p, through the queues of the store service.
     Network,
-    /// As REST asks the node itself.
-    Local,
+    /// As REST asks the node's service.
+    Service,
 }
 
 /// A node with an archive, and another one that asks it.
@@ -102,7 +102,7 @@ impl Subject {
             Way::Network => {
                 Ok(self.other.handles().store.query(Some(self.address.clone()), query).await?.page)
             }
-            Way::Local => Ok(self.kept.query(query).await?),
+            Way::Service => Ok(self.kept.query(query).await?),
         }
     }
 

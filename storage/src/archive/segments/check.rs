@@ -70,12 +70,15 @@ fn check_messages(
 
 /// Whether every index leads to this message.
 fn agrees(view: &View, key: &Key, number: u32, message: &StoredMessage) -> Result<bool, redb::StorageError> {
-    let Ok(Some(Spot { key: place, lane, topic, .. })) = view.find(&hash_of(key)) else { return Ok(false) };
+    let Ok(Some(spot)) = view.find(&hash_of(key)) else { return Ok(false) };
+    let Spot { key: place, number: numbered, lane, topic } = spot;
     let content = message.message.content_topic.as_str();
     let leads = |table: &ReadOnlyTable<_, u32>, prefix| -> Result<bool, redb::StorageError> {
         Ok(table.get(&prefixed(prefix, key))?.is_some_and(|found| found.value() == number))
     };
     Ok(place == *key
+        && numbered == number
+        && view.places.get(key)?.is_some_and(|found| found.value() == (number, topic))
         && super::format::timestamp_of(key) == message.message.timestamp
         && topic == topic_number(message.topic)
         && view.lanes.get((content, topic))?.is_some_and(|known| known.value() == lane)

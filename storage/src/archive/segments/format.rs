@@ -3,8 +3,8 @@
 //! | table | key | value |
 //! |---|---|---|
 //! | `records` | number | pubsub topic, then the message in protobuf |
-//! | `places` | place | number, lane, pubsub topic |
-//! | `hashes` | hash | timestamp |
+//! | `places` | place | number, pubsub topic |
+//! | `hashes` | hash | timestamp, number, lane, pubsub topic: a hash leads to its record in one step |
 //! | `lanes` | content topic, pubsub topic | lane |
 //! | `by_lane` | lane, place | number |
 //! | `by_topic` | pubsub topic, place | number |
@@ -28,6 +28,8 @@ use crate::{archive::Place, schema::Kind};
 pub(super) type Key = [u8; KEY];
 /// A key below that of a lane or topic.
 pub(super) type PrefixedKey = [u8; PREFIX + KEY];
+/// See [`HASHES`].
+pub(super) type HashValue = (i64, u32, u32, u32);
 /// Messages of each pubsub topic.
 pub(super) type Counts = BTreeMap<u32, u64>;
 
@@ -36,9 +38,10 @@ const PREFIX: usize = 4;
 
 pub(super) type Table<K, V> = TableDefinition<'static, K, V>;
 pub(super) const RECORDS: Table<u32, &[u8]> = Table::new("records");
-/// Number, lane, pubsub topic.
-pub(super) const PLACES: Table<&Key, (u32, u32, u32)> = Table::new("places");
-pub(super) const HASHES: Table<&[u8; 32], i64> = Table::new("hashes");
+/// Number, pubsub topic.
+pub(super) const PLACES: Table<&Key, (u32, u32)> = Table::new("places");
+/// Timestamp, number, lane, pubsub topic.
+pub(super) const HASHES: Table<&[u8; 32], HashValue> = Table::new("hashes");
 pub(super) const LANES: Table<(&str, u32), u32> = Table::new("lanes");
 pub(super) const BY_LANE: Table<&PrefixedKey, u32> = Table::new("by_lane");
 pub(super) const BY_TOPIC: Table<&PrefixedKey, u32> = Table::new("by_topic");
@@ -58,7 +61,7 @@ pub(super) static OPEN: Kind = Kind {
 
 /// Segments that are only read. The system caches files too, so this one is for inner pages: 64 MB in pages of
 /// 4 KB, which inner pages name by the hundred, have less than 1 MB of them.
-pub(super) static SEALED: Kind = Kind { cache: 4 << 20, ..OPEN };
+pub(super) static SEALED: Kind = Kind { cache: 2 << 20, ..OPEN };
 
 /// Bytes that a message takes in the indexes: 180 of keys and values, twice that with pages half empty.
 const INDEX_BYTES: u64 = 350;

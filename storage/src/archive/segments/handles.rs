@@ -7,9 +7,10 @@ use std::{
 
 use super::segment::Segment;
 
-/// Open sealed segments: 4 MB of cache each make 256 MB. They hold 4 GB of messages; opening another takes
-/// less than a millisecond.
-pub(super) const MAX_OPEN: usize = 64;
+/// Open sealed segments: 2 MB of cache each make 512 MB at most, when hashes from all over 16 GB of messages are
+/// asked for. Opening another takes less than a millisecond, which ten hashes in ten closed segments would wait
+/// for ten times.
+pub(super) const MAX_OPEN: usize = 256;
 
 /// The sealed segments that are open, the longest open one in front.
 #[derive(Debug)]

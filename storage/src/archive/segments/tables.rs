@@ -6,13 +6,14 @@ use redb::{ReadableTable, ReadableTableMetadata, Table, WriteTransaction};
 use weir_core::ContentTopic;
 
 use super::format::{
-    BY_LANE, BY_TOPIC, HASHES, Key, LANES, PLACES, PrefixedKey, RECORDS, Row, hash_of, prefixed, timestamp_of,
+    BY_LANE, BY_TOPIC, HASHES, HashValue, Key, LANES, PLACES, PrefixedKey, RECORDS, Row, hash_of, prefixed,
+    timestamp_of,
 };
 
 pub(super) struct Tables<'t> {
     records: Table<'t, u32, &'static [u8]>,
-    places: Table<'t, &'static Key, (u32, u32, u32)>,
-    hashes: Table<'t, &'static [u8; 32], i64>,
+    places: Table<'t, &'static Key, (u32, u32)>,
+    hashes: Table<'t, &'static [u8; 32], HashValue>,
     lanes: Table<'t, (&'static str, u32), u32>,
     by_lane: Table<'t, &'static PrefixedKey, u32>,
     by_topic: Table<'t, &'static PrefixedKey, u32>,
@@ -48,8 +49,9 @@ impl<'t> Tables<'t> {
         self.next_number += 1;
         let lane = self.lane(row)?;
         self.records.insert(number, row.record.as_slice())?;
-        self.places.insert(&row.key, (number, lane, row.topic))?;
-        self.hashes.insert(hash.as_bytes(), timestamp_of(&row.key).as_nanos())?;
+        self.places.insert(&row.key, (number, row.topic))?;
+        let timestamp = timestamp_of(&row.key).as_nanos();
+        self.hashes.insert(hash.as_bytes(), (timestamp, number, lane, row.topic))?;
         self.by_lane.insert(&prefixed(lane, &row.key), number)?;
         self.by_topic.insert(&prefixed(row.topic, &row.key), number)?;
         Ok(true)

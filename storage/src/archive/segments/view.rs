@@ -15,8 +15,8 @@ use weir_core::{
 use super::{
     filter::FilterKeys,
     format::{
-        BY_LANE, BY_TOPIC, HASHES, Key, LANES, PLACES, PrefixedKey, RECORDS, Span, key, message_of, prefixed,
-        without_prefix,
+        BY_LANE, BY_TOPIC, HASHES, HashValue, Key, LANES, PLACES, PrefixedKey, RECORDS, Span, key,
+        message_of, prefixed, without_prefix,
     },
     trouble,
 };
@@ -25,8 +25,8 @@ use crate::{archive::ArchiveError, engine::existing};
 /// All tables of a segment.
 pub(super) struct View {
     pub(super) records: ReadOnlyTable<u32, &'static [u8]>,
-    pub(super) places: ReadOnlyTable<&'static Key, (u32, u32, u32)>,
-    pub(super) hashes: ReadOnlyTable<&'static [u8; 32], i64>,
+    pub(super) places: ReadOnlyTable<&'static Key, (u32, u32)>,
+    pub(super) hashes: ReadOnlyTable<&'static [u8; 32], HashValue>,
     pub(super) lanes: ReadOnlyTable<(&'static str, u32), u32>,
     pub(super) by_lane: ReadOnlyTable<&'static PrefixedKey, u32>,
     pub(super) by_topic: ReadOnlyTable<&'static PrefixedKey, u32>,
@@ -70,11 +70,9 @@ impl View {
 
     /// Where the message of this hash is, if it is here.
     pub(super) fn find(&self, hash: &MessageHash) -> Result<Option<Spot>, ArchiveError> {
-        let timestamp = self.hashes.get(hash.as_bytes()).map_err(|error| self.trouble(error))?;
-        let Some(timestamp) = timestamp else { return Ok(None) };
-        let key = key((Timestamp::from_nanos(timestamp.value()), *hash));
-        let spot = self.places.get(&key).map_err(|error| self.trouble(error))?;
-        let (number, lane, topic) = spot.ok_or_else(|| self.damaged("a hash without a message"))?.value();
+        let spot = self.hashes.get(hash.as_bytes()).map_err(|error| self.trouble(error))?;
+        let Some((timestamp, number, lane, topic)) = spot.map(|spot| spot.value()) else { return Ok(None) };
+        let key = key((Timestamp::from_nanos(timestamp), *hash));
         Ok(Some(Spot { key, number, lane, topic }))
     }
 
@@ -104,14 +102,14 @@ impl View {
 
     /// All messages of `span`.
     pub(super) fn walk(&self, span: Span, direction: Direction) -> Result<Walk, ArchiveError> {
-        self.walk_places(span, direction, |(number, _, _)| number)
+        self.walk_places(span, direction, |(number, _)| number)
     }
 
     fn walk_places(
         &self,
         span: Span,
         direction: Direction,
-        read: fn((u32, u32, u32)) -> u32,
+        read: fn((u32, u32)) -> u32,
     ) -> Result<Walk, ArchiveError> {
         let Some(bounds) = span.bounds() else { return Ok(Box::new(std::iter::empty())) };
         let range = self.places.range::<&Key>(bounds).map_err(|error| self.trouble(error))?;
@@ -120,7 +118,7 @@ impl View {
 
     /// All messages of `span`, with their pubsub topics in place of their numbers.
     pub(super) fn walk_topics(&self, span: Span, direction: Direction) -> Result<Walk, ArchiveError> {
-        self.walk_places(span, direction, |(_, _, topic)| topic)
+        self.walk_places(span, direction, |(_, topic)| topic)
     }
 
     /// The messages of `span` on one pubsub topic.
