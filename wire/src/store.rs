@@ -197,8 +197,9 @@ impl StoreResponse {
         while let Some(left) = rows.get(kept).and_then(|row| room.checked_sub(most_bytes(row))) {
             (kept, room) = (kept + 1, left);
         }
+        let kept = kept.max(1);
         if kept < rows.len() {
-            rows.truncate(kept.max(1));
+            rows.truncate(kept);
             self.page.cursor = rows.last().map(|row| row.hash);
         }
         if direction == Direction::Backward {

@@ -93,6 +93,25 @@ fn a_response_without_data_has_hashes_alone() {
 }
 
 #[test]
+fn the_only_message_is_sent_whole_however_large_and_no_page_is_said_to_follow() {
+    let message = WakuMessage {
+        payload: Bytes::from_static(&[7; 500]),
+        content_topic: ContentTopic::new("/a/1/b/proto").expect("a topic"),
+        version: 0,
+        timestamp: Timestamp::from_secs(1),
+        meta: Meta::default(),
+        ephemeral: false,
+        proof: ProofField::Absent,
+    };
+    let topic = "/waku/2/rs/1/0".parse().expect("a topic");
+    let page = Page { rows: vec![StoredMessage::new(topic, message).into_row(true)], cursor: None };
+    let whole = StoreResponse { request_id: "id".into(), status: 200, description: "OK".into(), page };
+    for direction in [Direction::Forward, Direction::Backward] {
+        assert_eq!(whole.clone().fitting(direction, 0), whole);
+    }
+}
+
+#[test]
 fn a_response_with_more_than_a_page_is_refused() {
     let row = Row { hash: MessageHash::from_bytes([7; 32]), data: None };
     let page = Page { rows: vec![row; 101], cursor: None };
