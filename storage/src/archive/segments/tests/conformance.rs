@@ -46,7 +46,7 @@ impl Subject for Powered {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 8, ..ProptestConfig::default() })]
 
     #[test]
     fn segments_are_an_archive_through_power_losses(steps in steps(40)) {
