@@ -140,5 +140,6 @@ fn open_at(location: &Location) -> Result<Arc<dyn Archive>, StoreCommandError> {
 
 /// Where the archive is: the same as `weir run` has it.
 fn location(arguments: &ArchiveArgs) -> Result<Location, LocationError> {
-    Location::named(arguments.store_message_db_url.as_ref().map(Secret::expose), &arguments.data_dir)
+    let url = arguments.store_message_db_url.as_ref().map_or("", Secret::expose);
+    Location::named(url, &arguments.data_dir)
 }

@@ -86,12 +86,14 @@ pub fn open(location: &Location, options: Options) -> Result<Arc<dyn Archive>, O
 }
 
 impl Location {
-    /// Where operators say it is: at `url`, or in a folder of the node's files where that is absent or empty.
-    pub fn named(url: Option<&str>, data_dir: &Path) -> Result<Self, LocationError> {
-        match url {
-            Some(url) if !url.is_empty() => url.parse().map(Self::Postgres),
-            _ => Ok(Self::Folder(data_dir.join("archive"))),
-        }
+    /// Where operators say it is: at `url`, or in a folder of the node's files where that is empty.
+    pub fn named(url: &str, data_dir: &Path) -> Result<Self, LocationError> {
+        if url.is_empty() { Ok(Self::within(data_dir)) } else { url.parse().map(Self::Postgres) }
+    }
+
+    /// The folder of an archive among the other files of a node.
+    pub fn within(data_dir: &Path) -> Self {
+        Self::Folder(data_dir.join("archive"))
     }
 
     /// Whether it is certain that no archive is there. Of a database only its server knows.

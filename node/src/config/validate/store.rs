@@ -40,9 +40,8 @@ pub(super) fn validate(layers: &Layers, data_dir: &Path) -> Result<Option<StoreC
             most: MOST_CONNECTIONS,
         });
     }
-    let url = pick!(layers, store.store_message_db_url);
     Ok(Some(StoreConfig {
-        location: url.map_or_else(|| Ok(folder_of_archive(data_dir)), |url| location(url, data_dir))?,
+        location: location(pick!(layers, store.store_message_db_url), data_dir)?,
         retention: retention(take!(layers, store.store_message_retention_policy))?,
         connections: connections.value as usize,
         limits: limits(layers)?,
@@ -50,17 +49,9 @@ pub(super) fn validate(layers: &Layers, data_dir: &Path) -> Result<Option<StoreC
     }))
 }
 
-fn folder_of_archive(data_dir: &Path) -> Location {
-    Location::Folder(data_dir.join("archive"))
-}
-
-fn location(url: Given<Secret>, data_dir: &Path) -> Result<Location, ConfigError> {
-    let Given { value: url, setting } = url;
-    if url.expose().is_empty() {
-        return Ok(folder_of_archive(data_dir));
-    }
-    let parsed = url.expose().parse();
-    parsed.map(Location::Postgres).map_err(|source| ConfigError::ArchiveUrl { setting, source })
+fn location(url: Option<Given<Secret>>, data_dir: &Path) -> Result<Location, ConfigError> {
+    let Some(Given { value: url, setting }) = url else { return Ok(Location::within(data_dir)) };
+    Location::named(url.expose(), data_dir).map_err(|source| ConfigError::ArchiveUrl { setting, source })
 }
 
 fn retention(given: Given<String>) -> Result<Retention, ConfigError> {
