@@ -7,7 +7,10 @@ use std::{
     sync::Arc,
 };
 
-use tokio_postgres::{Config, config::SslMode};
+use tokio_postgres::{
+    Config,
+    config::{Host, SslMode},
+};
 use zeroize::Zeroizing;
 
 use super::{Archive, postgres, segments};
@@ -153,18 +156,28 @@ impl fmt::Display for Location {
 }
 
 impl fmt::Display for PostgresUrl {
+    /// Made of the parts that the client understands, so that nothing of a password is taken for something else.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let url = self.0.as_str();
-        // Parameters may hold a password too.
-        let url = url.split_once('?').map_or(url, |(url, _)| url);
-        match (url.split_once("://"), url.rsplit_once('@')) {
-            (Some((scheme, _)), Some((before, place))) => {
-                let user = before.trim_start_matches(scheme).trim_start_matches("://");
-                let user = user.split_once(':').map_or(user, |(user, _)| user);
-                write!(f, "{scheme}://{user}@{place}")
-            }
-            _ => f.write_str(url),
+        let Ok(config) = self.reveal().parse::<Config>() else { return f.write_str("postgres://...") };
+        f.write_str("postgres://")?;
+        if let Some(user) = config.get_user() {
+            write!(f, "{user}@")?;
         }
+        let mut ports = config.get_ports().iter();
+        let mut separator = "";
+        for host in config.get_hosts() {
+            // A folder of sockets is a parameter, not a part of the URL's place.
+            let Host::Tcp(host) = host else { continue };
+            // An @ in a password that is not written as %40 makes its end a part of the host.
+            let host = host.rsplit_once('@').map_or(host.as_str(), |(_, host)| host);
+            write!(f, "{separator}{host}")?;
+            // The client fills in PostgreSQL's own port where none is given.
+            if let Some(port) = ports.next().filter(|port| **port != 5432) {
+                write!(f, ":{port}")?;
+            }
+            separator = ",";
+        }
+        write!(f, "/{}", config.get_dbname().unwrap_or_default())
     }
 }
 
@@ -181,10 +194,13 @@ mod tests {
     #[test]
     fn a_url_is_shown_without_its_password() {
         for (url, shown) in [
-            ("postgres://waku:se:cr@et@host:5432/waku", "postgres://waku@host:5432/waku"),
-            ("postgresql://waku@host/waku?password=secret", "postgresql://waku@host/waku"),
+            ("postgres://waku:se:cr@et@host:5433/waku", "postgres://waku@host:5433/waku"),
+            ("postgres://waku:se?cret@host/waku", "postgres://waku@host/waku"),
+            ("postgres://waku:se/cret@host/waku", "postgres://waku@host/waku"),
+            ("postgresql://waku@host/waku?password=sec@ret", "postgres://waku@host/waku"),
             ("postgres://host/waku", "postgres://host/waku"),
             ("postgres:///waku?host=/run/postgresql", "postgres:///waku"),
+            ("postgres://waku:secret", "postgres://..."),
         ] {
             let parsed: PostgresUrl = url.parse().expect("a URL");
             assert_eq!(format!("{parsed} {parsed:?}"), format!("{shown} {shown}"));

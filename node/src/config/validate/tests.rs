@@ -183,10 +183,10 @@ fn an_archive_is_files_in_the_data_folder_unless_a_database_is_named() {
         assert!(matches!(&config.location, Location::Folder(folder) if folder.ends_with("archive")));
         assert_eq!((config.retention, config.connections), (Retention::DEFAULT, 50));
     }
-    let url = "--store-message-db-url=postgres://waku:pass-word@host:5432/waku";
+    let url = "--store-message-db-url=postgres://waku:pass-word@host:5433/waku";
     let config = store(&["--store=true", url, "--store-message-db-migration=true"]).expect("on");
     let shown = format!("{config:?}");
-    assert!(shown.contains("postgres://waku@host:5432/waku") && !shown.contains("pass-word"), "{shown}");
+    assert!(shown.contains("postgres://waku@host:5433/waku") && !shown.contains("pass-word"), "{shown}");
     let error = refused(&["--store", "--store-message-db-url=mysql://waku:pass-word@host/waku"]).to_string();
     assert!(error.contains("weir store migrate") && !error.contains("pass-word"), "{error}");
 }

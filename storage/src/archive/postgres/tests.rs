@@ -14,7 +14,6 @@ mod availability;
 mod conformance;
 mod plans;
 mod sharing;
-mod speed;
 mod trimming;
 
 const SECOND: i64 = 1_000_000_000;
