@@ -8,10 +8,13 @@
 
 mod autosharding;
 mod content_topic;
+pub mod filter;
 mod fixed_bytes;
+pub mod lightpush;
 pub mod limits;
 mod message;
 mod peer;
+pub mod peer_exchange;
 mod pubsub_topic;
 mod rate_limit_proof;
 pub mod store;

@@ -8,12 +8,14 @@ use std::str;
 
 use bytes::Bytes;
 use weir_core::{
-    ContentTopic, MessageHash, PubsubTopic, Timestamp,
+    ContentTopic, MessageHash, Timestamp,
     store::{Direction, Page, PageSize, Query, Row},
 };
 
 use crate::{
-    DecodeError, decode_message, encode_message, encoded_len,
+    DecodeError,
+    bounds::{needed_pubsub_topic, request_id_from, within},
+    decode_message, encode_message, encoded_len,
     protobuf::{self, Field, Fields, Value, narrow, unzigzag, zigzag},
 };
 
@@ -24,9 +26,6 @@ pub const STORE_REQUEST_MAX_FRAME: usize = 256 * 1024;
 /// Longest response body in bytes that is read: a page of 100 messages of 150 KiB, with room for
 /// what is around them.
 pub const STORE_RESPONSE_MAX_FRAME: usize = 16 * 1024 * 1024;
-
-/// Longest request id in bytes that is given back; clients use 20 to 36.
-const MAX_REQUEST_ID: usize = 256;
 
 const REQUEST_ID: u64 = 1;
 const INCLUDE_DATA: u64 = 2;
@@ -269,17 +268,12 @@ pub(crate) fn decode_row(bytes: &Bytes) -> Result<Row, DecodeError> {
         match field? {
             (MESSAGE_HASH, Value::Bytes(value)) => found = Some(needed_hash(value)?),
             (MESSAGE, Value::Bytes(value)) => message = Some(decode_message(&bytes.slice_ref(value))?),
-            (MESSAGE_TOPIC, Value::Bytes(value)) => topic = Some(pubsub_topic(value)?),
+            (MESSAGE_TOPIC, Value::Bytes(value)) => topic = Some(needed_pubsub_topic(value)?),
             _ => {}
         }
     }
     let hash = found.ok_or(DecodeError::Missing("message_hash"))?;
     Ok(Row { hash, data: topic.zip(message) })
-}
-
-fn pubsub_topic(value: &[u8]) -> Result<PubsubTopic, DecodeError> {
-    let topic = str::from_utf8(value).map_err(|_| DecodeError::NotUtf8("pubsub_topic"))?;
-    Ok(topic.parse::<PubsubTopic>()?)
 }
 
 fn hash(bytes: &[u8]) -> Option<MessageHash> {
@@ -288,18 +282,6 @@ fn hash(bytes: &[u8]) -> Option<MessageHash> {
 
 fn needed_hash(bytes: &[u8]) -> Result<MessageHash, DecodeError> {
     hash(bytes).ok_or(DecodeError::Length { field: "message_hash", expected: 32, actual: bytes.len() })
-}
-
-fn request_id_from(bytes: &[u8]) -> Result<String, DecodeError> {
-    within(bytes, "request_id", MAX_REQUEST_ID)?;
-    str::from_utf8(bytes).map(str::to_owned).map_err(|_| DecodeError::NotUtf8("request_id"))
-}
-
-fn within(bytes: &[u8], field: &'static str, max: usize) -> Result<(), DecodeError> {
-    if bytes.len() <= max {
-        return Ok(());
-    }
-    Err(DecodeError::Range { field, max: max as u64, value: bytes.len() as u64 })
 }
 
 fn within_count(count: usize) -> Result<(), DecodeError> {
