@@ -48,7 +48,6 @@ use weir_rln::{Epoch, Nullifier, Share, Validator, ValidatorConfig};
 use crate::ingress::{self, PeerQuotas};
 
 mod cache;
-mod deadlines;
 mod first_senders;
 mod input;
 mod jobs;
@@ -71,6 +70,8 @@ pub use input::{
 pub use jobs::PROOF_TIMEOUT;
 pub use publish::PUBLISH_TIMEOUT;
 pub use publish_error::PublishError;
+#[cfg(test)]
+pub(crate) use stage::accepted_in_tests;
 pub use stage::{Accepted, Origin};
 pub use subscriptions::SubscribeError;
 pub use verdict::{Acceptance, IgnoreReason, RejectReason, Verdict};

@@ -162,7 +162,7 @@ mod tests {
     use weir_core::{ClusterId, Meta, ProofField, ShardId};
 
     use super::*;
-    use crate::relay::stage::accepted_in_tests;
+    use crate::relay::accepted_in_tests;
 
     fn shard(n: u16) -> PubsubTopic {
         PubsubTopic::new(ClusterId(1), ShardId(n)).expect("shard")

@@ -10,10 +10,12 @@ use weir_rln::ProofClaim;
 
 use super::{
     JobId, Origin,
-    deadlines::Deadlines,
     stage::{Claimant, Pending},
 };
-use crate::fair_share::{FairShare, NoRoom};
+use crate::{
+    deadlines::Deadlines,
+    fair_share::{FairShare, NoRoom},
+};
 
 /// A verdict later than this forwards nothing: gossipsub drops a message from its history after six
 /// heartbeats of a second (waku-wire 4.2).

@@ -10,10 +10,12 @@ use weir_rln::MerkleRoot;
 
 use super::{
     Origin,
-    deadlines::Deadlines,
     stage::{Claimant, Pending},
 };
-use crate::fair_share::{FairShare, NoRoom};
+use crate::{
+    deadlines::Deadlines,
+    fair_share::{FairShare, NoRoom},
+};
 
 /// Time for one ledger reading that begins after the message came, at [`REFRESH_INTERVAL`].
 const PARK_TIMEOUT: Duration = Duration::from_secs(2);

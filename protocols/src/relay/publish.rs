@@ -7,10 +7,10 @@ use weir_rln::{Rejection, ValidatorConfig, Verified, signal_hash};
 
 use super::{
     Accepted, BroadcastError, Effect, Limits, ProofRefusal, PublishError, Published, Relay, Ticket,
-    deadlines::Deadlines,
     stage::{Claimant, Clearance, Pending, WellFormed},
     verify::OnUnknownRoot,
 };
+use crate::deadlines::Deadlines;
 
 /// A publish is answered within this time (waku-wire 14.2).
 pub const PUBLISH_TIMEOUT: Duration = Duration::from_secs(5);

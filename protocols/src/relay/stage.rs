@@ -179,7 +179,7 @@ impl Accepted {
 
 /// An accepted message for tests of what comes after the relay.
 #[cfg(test)]
-pub(super) fn accepted_in_tests(topic: PubsubTopic, message: WakuMessage) -> Accepted {
+pub(crate) fn accepted_in_tests(topic: PubsubTopic, message: WakuMessage) -> Accepted {
     let message = WellFormed { topic, message, size: 0 };
     Accepted::new(message, Origin::Local, Clearance::Unlimited(Unlimited(())))
 }

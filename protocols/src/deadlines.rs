@@ -10,31 +10,31 @@ use weir_core::Timestamp;
 
 /// A map whose entries fall due. Every operation is logarithmic. The owner bounds the length.
 #[derive(Debug)]
-pub(super) struct Deadlines<K, V> {
+pub(crate) struct Deadlines<K, V> {
     entries: BTreeMap<K, (Timestamp, V)>,
     /// The keys of `entries` by deadline, no more and no fewer.
     due: BTreeSet<(Timestamp, K)>,
 }
 
 impl<K: Ord + Copy, V> Deadlines<K, V> {
-    pub(super) const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self { entries: BTreeMap::new(), due: BTreeSet::new() }
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    pub(super) fn contains(&self, key: K) -> bool {
+    pub(crate) fn contains(&self, key: K) -> bool {
         self.entries.contains_key(&key)
     }
 
     /// Adds an entry whose key is not in use.
-    pub(super) fn insert(&mut self, key: K, deadline: Timestamp, value: V) {
+    pub(crate) fn insert(&mut self, key: K, deadline: Timestamp, value: V) {
         let replaced = self.entries.insert(key, (deadline, value));
         debug_assert!(replaced.is_none(), "a key in use was inserted again");
         if let Some((deadline, _)) = replaced {
@@ -43,34 +43,47 @@ impl<K: Ord + Copy, V> Deadlines<K, V> {
         self.due.insert((deadline, key));
     }
 
-    pub(super) fn get_mut(&mut self, key: K) -> Option<&mut V> {
+    pub(crate) fn get_mut(&mut self, key: K) -> Option<&mut V> {
         self.entries.get_mut(&key).map(|(_, value)| value)
     }
 
-    pub(super) fn remove(&mut self, key: K) -> Option<V> {
+    pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
+        self.entries.values_mut().map(|(_, value)| value)
+    }
+
+    /// Gives an entry another deadline; false when there is none.
+    pub(crate) fn reschedule(&mut self, key: K, deadline: Timestamp) -> bool {
+        let Some(entry) = self.entries.get_mut(&key) else { return false };
+        let before = std::mem::replace(&mut entry.0, deadline);
+        self.due.remove(&(before, key));
+        self.due.insert((deadline, key));
+        true
+    }
+
+    pub(crate) fn remove(&mut self, key: K) -> Option<V> {
         let (deadline, value) = self.entries.remove(&key)?;
         self.due.remove(&(deadline, key));
         Some(value)
     }
 
     /// The keys within `range`, in order.
-    pub(super) fn keys_in(&self, range: impl RangeBounds<K>) -> Vec<K> {
+    pub(crate) fn keys_in(&self, range: impl RangeBounds<K>) -> Vec<K> {
         self.entries.range(range).map(|(key, _)| *key).collect()
     }
 
     /// The earliest entry that is due, removed.
-    pub(super) fn pop_due(&mut self, now: Timestamp) -> Option<(K, V)> {
+    pub(crate) fn pop_due(&mut self, now: Timestamp) -> Option<(K, V)> {
         let &(_, key) = self.due.first().filter(|(deadline, _)| *deadline <= now)?;
         Some((key, self.remove(key)?))
     }
 
     /// The clock was set back by `step`: what falls due does so that much earlier by it.
-    pub(super) fn set_back(&mut self, step: Duration) {
+    pub(crate) fn set_back(&mut self, step: Duration) {
         self.entries.values_mut().for_each(|(deadline, _)| *deadline = deadline.saturating_sub(step));
         self.due = self.entries.iter().map(|(key, (deadline, _))| (*deadline, *key)).collect();
     }
 
-    pub(super) fn next(&self) -> Option<Timestamp> {
+    pub(crate) fn next(&self) -> Option<Timestamp> {
         self.due.first().map(|(deadline, _)| *deadline)
     }
 }
@@ -85,7 +98,8 @@ mod tests {
         let mut waiting = Deadlines::new();
         waiting.insert(1, at(30), 'a');
         waiting.insert(2, at(10), 'b');
-        waiting.insert(3, at(20), 'c');
+        waiting.insert(3, at(40), 'c');
+        assert!(waiting.reschedule(3, at(20)) && !waiting.reschedule(4, at(20)));
         assert_eq!(waiting.next(), Some(at(10)));
         assert_eq!(waiting.keys_in(2..), [2, 3]);
         assert_eq!(waiting.pop_due(at(9)), None);
