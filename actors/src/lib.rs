@@ -33,6 +33,7 @@ mod proof_pool;
 mod prover;
 mod relay;
 mod resume;
+mod service;
 mod store;
 mod store_client;
 pub mod supervision;

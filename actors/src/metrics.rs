@@ -22,15 +22,18 @@ use weir_protocols::relay::{Accepted, IgnoreReason, PublishError, Published, Rej
 use weir_rln::{FastPath, Prover, Verifier};
 
 mod archive;
+mod service;
 mod store;
 
 pub(crate) use archive::{ArchiveMetrics, Loss, QueryKind, word_of};
+pub(crate) use service::ServiceMetrics;
 pub(crate) use store::StoreMetrics;
 
 /// Everything the actors count, registered once.
 #[derive(Debug, Clone)]
 pub(crate) struct Metrics {
     pub(crate) network: NetworkMetrics,
+    pub(crate) service: ServiceMetrics,
     pub(crate) relay: RelayMetrics,
     pub(crate) proofs: ProofMetrics,
     pub(crate) membership: MembershipMetrics,
@@ -81,6 +84,18 @@ pub(crate) struct OutcomeLabel {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct ServiceLabel {
+    service: Word,
+}
+
+impl ServiceLabel {
+    /// By the service's protocol, as nwaku does.
+    pub(crate) const fn new(service: weir_net::Service) -> Self {
+        Self { service: Word(service.protocol()) }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct ShardLabel {
     shard: u16,
 }
@@ -92,8 +107,8 @@ pub(crate) struct NetworkMetrics {
     pub(crate) gossip_refused: Counter,
     /// Moves when the peer manager does not take an event.
     pub(crate) peer_events_lost: Counter,
-    /// Moves by the bytes of each answer of another node's archive.
-    pub(crate) store_bytes: Counter,
+    /// Moves by the bytes of each answer of another node.
+    pub(crate) answer_bytes: Family<ServiceLabel, Counter>,
 }
 
 /// Counters of the relay actor.
@@ -217,6 +232,7 @@ impl Metrics {
         let proofs = ProofMetrics::register(registry);
         Self {
             network: NetworkMetrics::register(registry),
+            service: ServiceMetrics::register(registry),
             relay: RelayMetrics::register(registry, &proofs),
             proofs,
             membership: MembershipMetrics::register(registry),
@@ -228,7 +244,14 @@ impl Metrics {
 
 impl NetworkMetrics {
     fn register(registry: &mut Registry) -> Self {
+        let answer_bytes = Family::default();
+        registry.register(
+            "weir_network_answer_bytes",
+            "Bytes of answers of other nodes, by service",
+            answer_bytes.clone(),
+        );
         Self {
+            answer_bytes,
             gossip_refused: counter(
                 registry,
                 "weir_network_gossip_refused",
@@ -238,11 +261,6 @@ impl NetworkMetrics {
                 registry,
                 "weir_network_peer_events_lost",
                 "Events the peer manager did not take",
-            ),
-            store_bytes: counter(
-                registry,
-                "weir_network_store_answer_bytes",
-                "Bytes of answers of other nodes' archives",
             ),
         }
     }

@@ -2,10 +2,10 @@
 //!
 //! Owns      the [`Network`]; nobody else touches the swarm.
 //! Receives  [`Broadcast`], [`GiveVerdict`], [`Subscribe`], [`Dial`], [`Disconnect`],
-//!           [`RequestMetadata`], [`AskMeshes`], [`RelayStarted`], [`PeersStarted`], [`AnswerStore`],
-//!           [`QueryStore`], [`CloseNetwork`].
+//!           [`RequestMetadata`], [`AskMeshes`], [`RelayStarted`], [`PeersStarted`], [`AnswerPeer`],
+//!           [`AskPeer`], [`CloseNetwork`].
 //! Sends     [`GossipReceived`] and [`Broadcasted`] to the relay, [`PeerSeen`] to the peer manager,
-//!           [`StoreSeen`] to the store server, [`NetworkStarted`] to all of them; where it listens, through
+//!           [`RequestSeen`] to the actors of services, [`NetworkStarted`] to all of them; where it listens, through
 //!           a watch.
 //! Bounds    mailbox and window below; while [`GOSSIP_WINDOW`] messages await their verdict the swarm
 //!           is not polled, so the sockets fill and TCP slows the senders: nothing is dropped between
@@ -16,7 +16,7 @@
 //! The swarm is polled by [`Pump`], a future of the actor itself: no task, channel or lock between.
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     pin::Pin,
     task::{Context as TaskContext, Poll},
     time::Duration,
@@ -26,23 +26,22 @@ use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message, fut::A
 use bytes::Bytes;
 use futures::Stream;
 use tokio::sync::watch;
-use weir_core::{PeerAddress, PeerId, PubsubTopic, store::Query};
+use weir_core::{PeerAddress, PeerId, PubsubTopic};
 use weir_net::{
-    Acceptance, Direction, Event, GossipId, InboundGossip, Network, PublishError, StoreQueryError,
-    StoreQueryId,
+    Acceptance, Direction, Event, GossipId, InboundGossip, Network, PublishError, QuestionId, RequestError,
+    Service,
 };
 use weir_protocols::{
     peer_manager,
     relay::{BroadcastError, Ticket},
-    store::Refused,
 };
-use weir_wire::{Metadata, StoreResponse};
+use weir_wire::Metadata;
 
 use crate::{
-    metrics::NetworkMetrics,
+    metrics::{NetworkMetrics, ServiceLabel},
     peers::{self, peer_seen},
     port::{Port, Reply},
-    store::{self, AnswerStore, StoreSeen},
+    service::{AnswerPeer, AskPeer, RequestSeen, ServicePorts},
     supervision::{ASKS_IN_FLIGHT, Bounded, Lease},
 };
 
@@ -56,8 +55,8 @@ pub(crate) const GOSSIP_WINDOW: usize = 2048;
 
 /// A place for every verdict, for what each question to the relay may lead to (a publish or a change
 /// of topics, and one more publish that its asker gave up), for every question of its own, and for
-/// the peer manager: a command or two for each of 150 connections and ten dials, and answers of the archive:
-/// those that wait in its server and as many refusals.
+/// the peer manager: a command or two for each of 150 connections and ten dials, and answers of services:
+/// those that wait in the archive's server and as many refusals.
 const MAILBOX: usize = GOSSIP_WINDOW + 3 * ASKS_IN_FLIGHT + 1024;
 
 /// Swarm events taken in one go before the mailbox is looked at again.
@@ -178,16 +177,6 @@ pub struct TopicPeers {
     pub mesh: Vec<PeerId>,
 }
 
-/// Asks a peer's archive.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub(crate) struct QueryStore {
-    pub(crate) peer: PeerAddress,
-    pub(crate) request_id: String,
-    pub(crate) query: Box<Query>,
-    pub(crate) reply: Reply<Result<StoreResponse, StoreQueryError>>,
-}
-
 /// Asks to let queued messages leave, close and stop.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
@@ -201,17 +190,16 @@ pub(crate) struct Ports {
     pub(crate) started: Port<NetworkStarted>,
     pub(crate) peers: Port<PeerSeen>,
     pub(crate) peers_started: Port<NetworkStarted>,
-    /// None when the node keeps no archive.
-    pub(crate) store: Option<StorePorts>,
+    /// Of what the node serves.
+    pub(crate) services: BTreeMap<Service, ServicePorts>,
     /// Where the node listens now; what the swarm before left there tells the ports to take again.
     pub(crate) listening: watch::Sender<Vec<String>>,
 }
 
-/// The way to the store server.
-#[derive(Debug, Clone)]
-pub(crate) struct StorePorts {
-    pub(crate) seen: Port<StoreSeen>,
-    pub(crate) started: Port<NetworkStarted>,
+/// Who waits for the answer of a peer.
+struct Question {
+    service: Service,
+    reply: Reply<Result<Bytes, RequestError>>,
 }
 
 pub(crate) struct NetworkActor {
@@ -223,8 +211,8 @@ pub(crate) struct NetworkActor {
     window: usize,
     /// For a peer manager that is rebuilt. As many as the swarm has connections.
     connected: HashMap<PeerId, (PeerAddress, Direction)>,
-    /// Who waits for which peer's archive. An answer comes for each, if only that there is none.
-    queries: HashMap<StoreQueryId, Reply<Result<StoreResponse, StoreQueryError>>>,
+    /// Who waits for which peer. An answer comes for each, if only that there is none.
+    questions: HashMap<QuestionId, Question>,
     ports: Ports,
     closing: Option<Reply<()>>,
     metrics: NetworkMetrics,
@@ -246,7 +234,7 @@ impl NetworkActor {
             awaiting_verdict: HashSet::new(),
             window: GOSSIP_WINDOW,
             connected: HashMap::new(),
-            queries: HashMap::new(),
+            questions: HashMap::new(),
             ports,
             closing: None,
             metrics,
@@ -280,17 +268,17 @@ impl NetworkActor {
         }
         match event {
             Event::Gossip(gossip) => self.hand_over(gossip),
-            Event::StoreRequested { id, peer, size, request } => {
-                self.tell_store(StoreSeen::Requested { id, peer, size, request });
+            Event::Requested { id, service, peer, body } => {
+                self.tell_service(service, RequestSeen::Requested { id, service, peer, body });
             }
-            Event::StoreAnswerSent(id) => self.tell_store(StoreSeen::Sent(id)),
-            Event::StoreAbandoned(id) => self.tell_store(StoreSeen::Abandoned(id)),
-            Event::StoreAnswered { id, result } => {
-                if let Some(reply) = self.queries.remove(&id) {
-                    reply.give(result.map(|(response, size)| {
-                        self.metrics.store_bytes.inc_by(size as u64);
-                        response
-                    }));
+            Event::AnswerSent(service, id) => self.tell_service(service, RequestSeen::Sent(id)),
+            Event::Abandoned(service, id) => self.tell_service(service, RequestSeen::Abandoned(id)),
+            Event::Answered { id, result } => {
+                if let Some(Question { service, reply }) = self.questions.remove(&id) {
+                    let bytes = result.as_ref().map_or(0, |body| body.len() as u64);
+                    let label = ServiceLabel::new(service);
+                    self.metrics.answer_bytes.get_or_create(&label).inc_by(bytes);
+                    reply.give(result);
                 }
             }
             // That a node which closes loses its peers says nothing about them.
@@ -314,15 +302,15 @@ impl NetworkActor {
         }
     }
 
-    fn tell_store(&mut self, seen: StoreSeen) {
-        let refused = match &self.ports.store {
-            Some(store) => store.seen.tell(seen).err().map(|refused| refused.message),
-            None => Some(seen),
-        };
-        // What has ended needs no answer, and the server forgets it in time.
-        if let Some(StoreSeen::Requested { id, request, .. }) = refused {
-            let request_id = request.map(|request| request.request_id).unwrap_or_default();
-            self.network.answer_store(id, store::refusal(request_id, &Refused::QueueFull));
+    fn tell_service(&mut self, service: Service, seen: RequestSeen) {
+        let Some(ports) = self.ports.services.get(&service) else { return };
+        let Err(refused) = ports.seen.tell(seen) else { return };
+        // What has ended needs no answer, and the actor forgets it in time.
+        if let RequestSeen::Requested { id, service, body, .. } = refused.message {
+            match (ports.busy)(service, body) {
+                Some(frame) => self.network.answer(id, frame),
+                None => self.network.refuse(id),
+            }
         }
     }
 
@@ -407,8 +395,8 @@ impl Actor for NetworkActor {
         // Who does not take this is being made, and asks when it is there.
         drop(self.ports.started.tell(NetworkStarted));
         drop(self.ports.peers_started.tell(NetworkStarted));
-        if let Some(store) = &self.ports.store {
-            drop(store.started.tell(NetworkStarted));
+        for service in self.ports.services.values() {
+            drop(service.started.tell(NetworkStarted));
         }
     }
 }
@@ -559,21 +547,24 @@ impl Handler<AskMeshes> for NetworkActor {
     }
 }
 
-impl Handler<AnswerStore> for NetworkActor {
+impl Handler<AnswerPeer> for NetworkActor {
     type Result = ();
 
-    fn handle(&mut self, AnswerStore { id, frame }: AnswerStore, _: &mut Self::Context) {
-        self.network.answer_store(id, frame);
+    fn handle(&mut self, AnswerPeer { id, frame }: AnswerPeer, _: &mut Self::Context) {
+        match frame {
+            Some(frame) => self.network.answer(id, frame),
+            None => self.network.refuse(id),
+        }
     }
 }
 
-impl Handler<QueryStore> for NetworkActor {
+impl Handler<AskPeer> for NetworkActor {
     type Result = ();
 
-    fn handle(&mut self, question: QueryStore, _: &mut Self::Context) {
-        let QueryStore { peer, request_id, query, reply } = question;
-        let id = self.network.query_store(&peer, &request_id, &query);
-        self.queries.insert(id, reply);
+    fn handle(&mut self, asked: AskPeer, _: &mut Self::Context) {
+        let AskPeer { peer, service, question, reply } = asked;
+        let id = self.network.ask(&peer, service, question);
+        self.questions.insert(id, Question { service, reply });
     }
 }
 

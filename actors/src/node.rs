@@ -7,7 +7,7 @@
 //!          (everything is written)
 //! ```
 
-use std::{io, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, io, path::PathBuf, sync::Arc, time::Duration};
 
 use actix_rt::ArbiterHandle;
 use prometheus_client::registry::Registry;
@@ -17,7 +17,7 @@ use tokio::{
 };
 use weir_core::{ClusterId, ContentTopic, PeerAddress, PeerId, PubsubTopic};
 use weir_membership::{Ledger, LedgerError};
-use weir_net::Network;
+use weir_net::{Network, Service};
 use weir_protocols::{peer_manager, rate_limit::RateLimit, relay, store::ServerConfig};
 use weir_rln::{
     EngineSettings, EpochLength, Identity, IdentityCommitment, ProveError, Prover, ValidatorConfig, Verifier,
@@ -38,6 +38,7 @@ use crate::{
     prover::{self, Member, QuotaUse, Standing},
     relay::{self as relay_actor, RelayActor, RlnPorts},
     resume,
+    service::ServicePorts,
     store::{self as store_actor, StoreActor},
     supervision::{FactoryError, Fault, Handle, Vacancy},
     system::Arbiters,
@@ -204,7 +205,9 @@ impl Node {
             store_service,
             clock,
         } = settings;
-        network.serves_store = archive.is_some();
+        if archive.is_some() {
+            network.serves.insert(Service::Store);
+        }
         let slots = archive.as_ref().map_or(0, |archive| archive.readers);
         let threads = Threads::start(arbiters);
         let (front, back) = (threads.front(), threads.back());
@@ -305,10 +308,15 @@ impl Node {
                 ended: places.store.handle().port(),
             };
             let config = ServerConfig { limit: store_service.limit, slots };
-            let metrics = StoreMetrics::register(registry);
+            let metrics = StoreMetrics::register(registry, metrics.service.clone());
             start_store(places.store, &threads.service(), &notices, config, ports, &clock, metrics).await?;
         }
 
+        let mut services = BTreeMap::new();
+        if let Some(store) = &store_handle {
+            let ports = ServicePorts { seen: store.port(), started: store.port(), busy: store_actor::busy };
+            services.insert(Service::Store, ports);
+        }
         let (listening, mut listening_seen) = watch::channel(Vec::new());
         let ports = network::Ports {
             gossip: relay_handle.port(),
@@ -316,9 +324,7 @@ impl Node {
             started: relay_handle.port(),
             peers: peers_handle.port(),
             peers_started: peers_handle.port(),
-            store: store_handle
-                .as_ref()
-                .map(|store| network::StorePorts { seen: store.port(), started: store.port() }),
+            services,
             listening,
         };
         let listens = !network.listen.is_empty();

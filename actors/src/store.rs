@@ -1,9 +1,9 @@
 //! Store actor: answers the store queries of peers from the node's archive.
 //!
 //! Owns      the [`Server`] and the tasks that wait for the archive.
-//! Receives  [`StoreSeen`] and [`NetworkStarted`] from the network, [`QueryEnded`] from its own tasks,
+//! Receives  [`RequestSeen`] and [`NetworkStarted`] from the network, [`QueryEnded`] from its own tasks,
 //!           [`StopStore`].
-//! Sends     [`RunQuery`] to the archive's readers, [`AnswerStore`] to the network.
+//! Sends     [`RunQuery`] to the archive's readers, [`AnswerPeer`] to the network.
 //! Bounds    mailbox [`MAILBOX`]; requests, queries and answers under way as the server has them.
 //! On fault  the requests under way stay without an answer until the network gives them up.
 //! Stops     on [`StopStore`]: who waits is told so. It goes on refusing until the node ends.
@@ -15,16 +15,15 @@ use std::collections::HashMap;
 
 use actix::{Actor, Context, Handler, Message};
 use tokio::{sync::oneshot::error::RecvError, task::AbortHandle, time::Instant};
-use weir_core::{
-    PeerId,
-    store::{Direction, Page, Query},
-};
-use weir_net::{StoreFrame, StoreRequestId};
+use weir_core::store::{Direction, Page, Query};
+use weir_net::{Body, Frame, RequestId as NetRequestId, Service};
 use weir_protocols::store::{
     Effect, Failure, Input, Question, Refused, RequestId, STATUS_OK, Server, ServerConfig,
 };
 use weir_storage::archive::ArchiveError;
-use weir_wire::{Asked, DecodeError, STORE_RESPONSE_MAX_FRAME, StoreRequest, StoreResponse};
+use weir_wire::{
+    Asked, DecodeError, STORE_REQUEST_MAX_FRAME, STORE_RESPONSE_MAX_FRAME, StoreRequest, StoreResponse,
+};
 
 use crate::{
     Clock,
@@ -34,6 +33,7 @@ use crate::{
     metrics::StoreMetrics,
     network::NetworkStarted,
     port::{Port, Refusal, Reply},
+    service::{AnswerPeer, RequestSeen},
     supervision::{ASKS_IN_FLIGHT, Bounded, Lease},
 };
 
@@ -44,32 +44,12 @@ mod tests;
 /// the network actor. Ends of requests and of queries find a place as long as the actor gets its turns.
 const MAILBOX: usize = ASKS_IN_FLIGHT + 4096;
 
-/// Tells what the network saw of peers' requests.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub(crate) enum StoreSeen {
-    /// A peer asks.
-    Requested { id: StoreRequestId, peer: PeerId, size: usize, request: Result<StoreRequest, DecodeError> },
-    /// The answer was written to its end.
-    Sent(StoreRequestId),
-    /// Nobody waits for an answer any more.
-    Abandoned(StoreRequestId),
-}
-
 /// Tells what came of a query.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct QueryEnded {
     id: RequestId,
-    outcome: Result<StoreFrame, Failure>,
-}
-
-/// Asks the network to answer a peer.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub(crate) struct AnswerStore {
-    pub(crate) id: StoreRequestId,
-    pub(crate) frame: StoreFrame,
+    outcome: Result<Frame, Failure>,
 }
 
 /// Asks to tell all who wait that the node stops.
@@ -81,7 +61,7 @@ pub(crate) struct StopStore(pub(crate) Reply<()>);
 #[derive(Clone)]
 pub(crate) struct Ports {
     pub(crate) archive: Port<RunQuery>,
-    pub(crate) answers: Port<AnswerStore>,
+    pub(crate) answers: Port<AnswerPeer>,
     /// Its own.
     pub(crate) ended: Port<QueryEnded>,
 }
@@ -111,7 +91,7 @@ enum Stage {
     Asked,
     /// The task that waits for the page, and since when. Aborting it cancels the query.
     Running(AbortHandle, Instant),
-    Found(StoreFrame),
+    Found(Frame),
     Sending(Instant),
 }
 
@@ -215,18 +195,18 @@ impl StoreActor {
         Ok(())
     }
 
-    fn frame(&self, id: RequestId, status: u32, description: String) -> StoreFrame {
+    fn frame(&self, id: RequestId, status: u32, description: String) -> Frame {
         let request_id = self.requests.get(&id).map(|request| request.request_id.clone()).unwrap_or_default();
-        StoreFrame::new(&StoreResponse { request_id, status, description, page: Page::default() })
+        frame_of(&StoreResponse { request_id, status, description, page: Page::default() })
     }
 
-    fn answer(&self, RequestId(id): RequestId, frame: StoreFrame) {
+    fn answer(&self, RequestId(id): RequestId, frame: Frame) {
         self.metrics.sent(frame.size());
         // A network that is being rebuilt has lost the request with its connections.
-        drop(self.ports.answers.tell(AnswerStore { id: StoreRequestId(id), frame }));
+        drop(self.ports.answers.tell(AnswerPeer { id: NetRequestId(id), frame: Some(frame) }));
     }
 
-    fn end(&mut self, StoreRequestId(id): StoreRequestId, sent: bool, ctx: &mut Context<Self>) {
+    fn end(&mut self, NetRequestId(id): NetRequestId, sent: bool, ctx: &mut Context<Self>) {
         let id = RequestId(id);
         if let Some(request) = self.requests.remove(&id) {
             self.metrics.ended(sent, request.since.elapsed());
@@ -249,14 +229,27 @@ impl Request {
     }
 }
 
-/// The answer to what a local part of the node cannot take.
-pub(crate) fn refusal(request_id: String, refused: &Refused) -> StoreFrame {
-    StoreFrame::new(&StoreResponse {
-        request_id,
-        status: refused.status(),
-        description: refused.to_string(),
-        page: Page::default(),
-    })
+/// The answer to what the actor cannot take.
+pub(crate) fn busy(_: Service, body: Body) -> Option<Frame> {
+    let (request_id, _) = question(read(&body));
+    let refused = Refused::QueueFull;
+    let (status, description) = (refused.status(), refused.to_string());
+    Some(frame_of(&StoreResponse { request_id, status, description, page: Page::default() }))
+}
+
+/// Takes as long as copying the messages twice.
+fn frame_of(response: &StoreResponse) -> Frame {
+    Frame::new(&response.encode())
+}
+
+fn read(body: &Body) -> Result<StoreRequest, DecodeError> {
+    match body {
+        Body::Whole(bytes) => StoreRequest::decode(bytes),
+        Body::TooLong(size) => {
+            let (max, value) = (STORE_REQUEST_MAX_FRAME as u64, *size as u64);
+            Err(DecodeError::Range { field: "store request", max, value })
+        }
+    }
 }
 
 fn question(request: Result<StoreRequest, DecodeError>) -> (String, Question) {
@@ -277,7 +270,7 @@ fn outcome(
     answer: Result<Result<Page, QueryError>, RecvError>,
     request_id: String,
     direction: Direction,
-) -> Result<StoreFrame, Failure> {
+) -> Result<Frame, Failure> {
     let page = match answer {
         Ok(Ok(page)) => page,
         Ok(Err(QueryError::Archive(error @ ArchiveError::Unavailable(_)))) => {
@@ -291,7 +284,7 @@ fn outcome(
         Err(_) => return Err(Failure::Archive("the query failed".to_owned())),
     };
     let response = StoreResponse { request_id, status: STATUS_OK, description: "OK".to_owned(), page };
-    Ok(StoreFrame::new(&response.fitting(direction, STORE_RESPONSE_MAX_FRAME)))
+    Ok(frame_of(&response.fitting(direction, STORE_RESPONSE_MAX_FRAME)))
 }
 
 impl Bounded for StoreActor {
@@ -302,21 +295,21 @@ impl Actor for StoreActor {
     type Context = Context<Self>;
 }
 
-impl Handler<StoreSeen> for StoreActor {
+impl Handler<RequestSeen> for StoreActor {
     type Result = ();
 
-    fn handle(&mut self, seen: StoreSeen, ctx: &mut Self::Context) {
+    fn handle(&mut self, seen: RequestSeen, ctx: &mut Self::Context) {
         match seen {
-            StoreSeen::Requested { id: StoreRequestId(id), peer, size, request } => {
-                self.metrics.requested(size);
-                let (request_id, question) = question(request);
+            RequestSeen::Requested { id: NetRequestId(id), peer, body, .. } => {
+                self.metrics.requested(body.size());
+                let (request_id, question) = question(read(&body));
                 let id = RequestId(id);
                 let request = Request { request_id, since: Instant::now(), stage: Stage::Asked };
                 self.requests.insert(id, request);
                 self.step(Input::Asked { id, peer, question }, ctx);
             }
-            StoreSeen::Sent(id) => self.end(id, true, ctx),
-            StoreSeen::Abandoned(id) => self.end(id, false, ctx),
+            RequestSeen::Sent(id) => self.end(id, true, ctx),
+            RequestSeen::Abandoned(id) => self.end(id, false, ctx),
         }
     }
 }

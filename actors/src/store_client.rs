@@ -11,15 +11,17 @@ use weir_core::{
     PeerAddress,
     store::{Page, Query},
 };
+use weir_net::{Frame, RequestError, Service};
 use weir_protocols::{
     peer_manager::{Connectedness, PeerInfo},
     store::{STATUS_OK, TOO_MANY_REQUESTS, check_page},
 };
-use weir_wire::{StoreResponse, protocol_id};
+use weir_wire::{StoreResponse, encode_store_request, protocol_id};
 
 use crate::{
     handles::PeersHandle,
-    network::{NetworkActor, QueryStore},
+    network::NetworkActor,
+    service::AskPeer,
     supervision::{AskError, Handle},
 };
 
@@ -145,10 +147,10 @@ impl StoreHandle {
     ) -> Result<StoreAnswer, StoreQueryError> {
         let _turn = self.queries.try_acquire().map_err(|_| StoreQueryError::RateLimited)?;
         let request_id = request_id();
-        let question = |reply| QueryStore {
+        let question = |reply| AskPeer {
             peer,
-            request_id: request_id.clone(),
-            query: Box::new(query.clone()),
+            service: Service::Store,
+            question: Frame::new(&encode_store_request(&request_id, &query)),
             reply,
         };
         let answer = self.network.ask(patience, question).await.map_err(|error| match error {
@@ -156,9 +158,13 @@ impl StoreHandle {
             AskError::Down => StoreQueryError::Failed(error.to_string()),
             AskError::Timeout => StoreQueryError::Timeout,
         })?;
-        let response = answer.map_err(|error| match error {
-            weir_net::StoreQueryError::Timeout => StoreQueryError::Timeout,
+        let body = answer.map_err(|error| match error {
+            RequestError::Timeout => StoreQueryError::Timeout,
             other => StoreQueryError::Failed(other.to_string()),
+        })?;
+        // Here and not in the network's task: a page has up to 16 MiB.
+        let response = StoreResponse::decode(&body).map_err(|error| {
+            StoreQueryError::Failed(RequestError::Unreadable(error.to_string()).to_string())
         })?;
         page_of(&query, response).map(|page| StoreAnswer { request_id, page })
     }

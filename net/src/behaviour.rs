@@ -1,6 +1,6 @@
 //! The protocols on every connection and what a connection has to pass to be one.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use libp2p::{
     PeerId,
@@ -12,7 +12,7 @@ use libp2p::{
     swarm::NetworkBehaviour,
 };
 
-use crate::{gossip::tracked::Tracked, metadata, single::SingleConnection, store};
+use crate::{Service, gossip::tracked::Tracked, metadata, service, single::SingleConnection};
 
 /// Handshakes from outside at a time. They take 10 s at most and cost a key agreement each; nodes
 /// that start together are let in within a few round trips.
@@ -41,7 +41,30 @@ pub(crate) struct Behaviour {
     pub(crate) identify: identify::Behaviour,
     pub(crate) ping: ping::Behaviour,
     pub(crate) metadata: metadata::Behaviour,
-    pub(crate) store: store::Behaviour,
+    pub(crate) services: Services,
+}
+
+/// What is asked in one frame and answered in one, each on its own protocol.
+#[derive(NetworkBehaviour)]
+pub(crate) struct Services {
+    pub(crate) store: service::Behaviour,
+    pub(crate) filter: service::Behaviour,
+    pub(crate) lightpush: service::Behaviour,
+    pub(crate) legacy_lightpush: service::Behaviour,
+    pub(crate) peer_exchange: service::Behaviour,
+}
+
+impl Services {
+    pub(crate) fn new(serves: &BTreeSet<Service>, max_message_size: usize) -> Self {
+        let of = |service| service::behaviour(service, serves.contains(&service), max_message_size);
+        Self {
+            store: of(Service::Store),
+            filter: of(Service::Filter),
+            lightpush: of(Service::LightPush),
+            legacy_lightpush: of(Service::LegacyLightPush),
+            peer_exchange: of(Service::PeerExchange),
+        }
+    }
 }
 
 impl Behaviour {
@@ -50,7 +73,7 @@ impl Behaviour {
         gossip: Tracked,
         identify: identify::Config,
         max_connections: u32,
-        serves_store: bool,
+        services: Services,
     ) -> Self {
         Self {
             limits: connection_limits::Behaviour::new(connection_limits(max_connections)),
@@ -60,7 +83,7 @@ impl Behaviour {
             identify: identify::Behaviour::new(identify),
             ping: ping::Behaviour::default(),
             metadata: metadata::behaviour(),
-            store: store::behaviour(serves_store),
+            services,
         }
     }
 }

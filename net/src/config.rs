@@ -1,9 +1,11 @@
 //! What the network is started with.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use weir_core::{ClusterId, limits::DEFAULT_MAX_MESSAGE_SIZE};
 use zeroize::Zeroizing;
+
+use crate::Service;
 
 /// The settings of [`crate::Network`]. Parameters of the protocols are not among them: they have to
 /// be the same on all nodes (11/WAKU2-RELAY).
@@ -23,8 +25,8 @@ pub struct Config {
     pub max_message_size: usize,
     /// Connections in and out together, at most. A sixth is kept free for outgoing ones.
     pub max_connections: u32,
-    /// Whether peers may ask this node's archive; otherwise they are not told of one.
-    pub serves_store: bool,
+    /// What peers may ask this node for; they are told of nothing else.
+    pub serves: BTreeSet<Service>,
 }
 
 impl Config {
@@ -38,7 +40,7 @@ impl Config {
             agent: concat!("weir-", env!("CARGO_PKG_VERSION")).to_owned(),
             max_message_size: DEFAULT_MAX_MESSAGE_SIZE,
             max_connections: 150,
-            serves_store: false,
+            serves: BTreeSet::new(),
         }
     }
 }
@@ -53,7 +55,7 @@ impl fmt::Debug for Config {
             .field("agent", &self.agent)
             .field("max_message_size", &self.max_message_size)
             .field("max_connections", &self.max_connections)
-            .field("serves_store", &self.serves_store)
+            .field("serves", &self.serves)
             .finish()
     }
 }

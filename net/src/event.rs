@@ -2,8 +2,11 @@
 
 use std::fmt;
 
+use bytes::Bytes;
 use weir_core::{PeerAddress, PeerId, PubsubTopic, WakuMessage};
-use weir_wire::{DecodeError, Metadata, StoreRequest, StoreResponse};
+use weir_wire::{DecodeError, Metadata};
+
+use crate::{Body, Service};
 
 /// What happened on the network.
 #[derive(Debug)]
@@ -69,27 +72,28 @@ pub enum Event {
         /// What it answered.
         result: Result<Metadata, MetadataError>,
     },
-    /// A peer asks this node's archive: [`crate::Network::answer_store`].
-    StoreRequested {
+    /// A peer asks for a service of this node: [`crate::Network::answer`].
+    Requested {
         /// Names the request.
-        id: StoreRequestId,
+        id: RequestId,
+        /// The service.
+        service: Service,
         /// The peer.
         peer: PeerId,
-        /// Bytes of its body.
-        size: usize,
-        /// The request, or why the bytes are none.
-        request: Result<StoreRequest, DecodeError>,
+        /// The request, not decoded.
+        body: Body,
     },
     /// The answer to a peer's request has been written to the end.
-    StoreAnswerSent(StoreRequestId),
-    /// Nobody waits for the answer to a peer's request any more: the peer is gone or time is over.
-    StoreAbandoned(StoreRequestId),
-    /// The outcome of [`crate::Network::query_store`].
-    StoreAnswered {
-        /// The query.
-        id: StoreQueryId,
-        /// The answer and the bytes it took.
-        result: Result<(StoreResponse, usize), StoreQueryError>,
+    AnswerSent(Service, RequestId),
+    /// Nobody waits for the answer to a peer's request any more: the peer is gone, time is over, or the request
+    /// was refused.
+    Abandoned(Service, RequestId),
+    /// The outcome of [`crate::Network::ask`].
+    Answered {
+        /// The question.
+        id: QuestionId,
+        /// The answer, not decoded.
+        result: Result<Bytes, RequestError>,
     },
     /// The peer's score fell below the graylist threshold. It is being disconnected and denied for
     /// ten minutes.
@@ -150,13 +154,13 @@ impl fmt::Debug for GossipId {
     }
 }
 
-/// Names a store request of a peer.
+/// Names a request of a peer, among those for all services.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct StoreRequestId(pub u64);
+pub struct RequestId(pub u64);
 
-/// Names a store query of this node.
+/// Names a question of this node to a peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct StoreQueryId(pub u64);
+pub struct QuestionId(pub u64);
 
 /// The verdict on a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -249,17 +253,17 @@ pub enum MetadataError {
     Unreadable(String),
 }
 
-/// Why a peer's archive gave no answer.
+/// Why a peer gave no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum StoreQueryError {
+pub enum RequestError {
     /// There is no connection to the peer, and none came about.
     #[error("the peer cannot be reached: {0}")]
     NotReached(DialFailure),
     /// The peer went before it answered.
     #[error("the peer closed the connection before it answered")]
     ConnectionClosed,
-    /// It serves no archive.
-    #[error("the peer does not serve store queries")]
+    /// It does not serve.
+    #[error("the peer does not offer this service")]
     Unsupported,
     /// It did not answer in time.
     #[error("the peer did not answer within 60 s")]

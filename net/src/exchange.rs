@@ -7,8 +7,13 @@
 use std::io;
 
 use bytes::Bytes;
-use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use futures::{
+    AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt,
+    io::{copy, sink},
+};
 use weir_wire::framing::{Prefix, read_prefix};
+
+use crate::Body;
 
 /// What is taken for a frame before any of it has arrived; one page.
 const FIRST_ALLOCATION: usize = 4096;
@@ -16,12 +21,24 @@ const FIRST_ALLOCATION: usize = 4096;
 /// Reads the body of one frame of at most `limit` bytes, and nothing behind it.
 pub(crate) async fn read_frame<T: AsyncRead + Unpin + Send>(io: &mut T, limit: usize) -> io::Result<Bytes> {
     let length = read_length(io, limit).await?;
-    let mut body = Vec::with_capacity(length.min(FIRST_ALLOCATION));
-    io.take(length as u64).read_to_end(&mut body).await?;
-    if body.len() < length {
+    read_body(io, length).await
+}
+
+/// As [`read_frame`], but a body of more than `kept` bytes is read and dropped.
+pub(crate) async fn read_frame_or_drop<T: AsyncRead + Unpin + Send>(
+    io: &mut T,
+    kept: usize,
+    limit: usize,
+) -> io::Result<Body> {
+    let length = read_length(io, limit.max(kept)).await?;
+    if length <= kept {
+        return read_body(io, length).await.map(Body::Whole);
+    }
+    let dropped = copy(io.take(length as u64), &mut sink()).await?;
+    if dropped < length as u64 {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
-    Ok(body.into())
+    Ok(Body::TooLong(length))
 }
 
 /// Writes `frame`, prefix and body.
@@ -33,6 +50,15 @@ pub(crate) async fn write_frame<T: AsyncWrite + Unpin + Send>(io: &mut T, frame:
 /// What is no frame, or not a frame of this protocol.
 pub(crate) fn invalid(error: impl std::error::Error + Send + Sync + 'static) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, error)
+}
+
+async fn read_body<T: AsyncRead + Unpin + Send>(io: &mut T, length: usize) -> io::Result<Bytes> {
+    let mut body = Vec::with_capacity(length.min(FIRST_ALLOCATION));
+    io.take(length as u64).read_to_end(&mut body).await?;
+    if body.len() < length {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(body.into())
 }
 
 /// Reads the length prefix byte by byte, so that nothing behind it is taken from the stream.
@@ -82,6 +108,23 @@ mod tests {
         for bytes in [&[][..], &[0x80], &[5, 8, 16]] {
             let error = block_on(read_frame(&mut Cursor::new(bytes.to_vec()), 1024)).expect_err("too short");
             assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof, "{bytes:x?}");
+            let read = block_on(read_frame_or_drop(&mut Cursor::new(bytes.to_vec()), 4, 1024));
+            assert_eq!(read.expect_err("too short").kind(), io::ErrorKind::UnexpectedEof, "{bytes:x?}");
         }
+    }
+
+    #[test]
+    fn a_body_that_is_too_long_to_be_kept_is_read_to_its_end_and_one_beyond_the_limit_is_not() {
+        let read = |length: usize| {
+            let mut stream =
+                Cursor::new([encode_frame(&vec![7; length]).to_vec(), b"more".to_vec()].concat());
+            let body = block_on(read_frame_or_drop(&mut stream, 10, 1000));
+            let mut rest = Vec::new();
+            block_on(stream.read_to_end(&mut rest)).expect("read");
+            (body.map_err(|error| error.kind()), rest)
+        };
+        assert_eq!(read(10), (Ok(Body::Whole(vec![7; 10].into())), b"more".to_vec()));
+        assert_eq!(read(1000), (Ok(Body::TooLong(1000)), b"more".to_vec()));
+        assert_eq!(read(1001).0, Err(io::ErrorKind::InvalidData));
     }
 }

@@ -10,7 +10,7 @@
 //!        ├─ gossipsub                    gossip (parameters, scores, filter, queues)
 //!        ├─ identify, ping
 //!        ├─ metadata                     metadata (answered here, from the last one set)
-//!        └─ store                        store (answered by the owner)
+//!        └─ store, filter, light push, peer exchange   service (one frame each way, answered by the owner)
 //!             ▼
 //!         Network: Stream<Item = Event>  network (commands, events, closing)
 //! ```
@@ -19,7 +19,8 @@
 //! Everything a peer sends is bounded before it is decoded: frames by the limits of their protocols, topics by the subscription filter, connections and handshakes by [`Config`].
 //! Messages leave this crate decoded but unjudged; each waits for [`Network::report`].
 //!
-//! Specs: 11/WAKU2-RELAY, 13/WAKU2-STORE, 66/WAKU2-METADATA, libp2p gossipsub v1.1. Deviations: no IDONTWANT is
+//! Specs: 11/WAKU2-RELAY, 12/WAKU2-FILTER, 13/WAKU2-STORE, 19/WAKU2-LIGHTPUSH, 34/WAKU2-PEER-EXCHANGE,
+//! 66/WAKU2-METADATA, libp2p gossipsub v1.1. Deviations: no IDONTWANT is
 //! sent (libp2p ties it to its own protocol ids); one that is received is honoured.
 
 pub mod address;
@@ -33,17 +34,17 @@ mod gossip;
 mod metadata;
 mod metrics;
 mod network;
+mod service;
 mod single;
 mod stall;
-mod store;
 mod transport;
 
 pub use config::Config;
 pub use error::{PublishError, StartError, SubscribeError};
 pub use event::{
     Acceptance, DialFailure, Direction, DisconnectReason, Event, GossipId, Identity, InboundGossip,
-    MetadataError, StoreQueryError, StoreQueryId, StoreRequestId,
+    MetadataError, QuestionId, RequestError, RequestId,
 };
 pub use metrics::Metrics;
 pub use network::{Network, Published};
-pub use store::{STORE_TIMEOUT, StoreFrame};
+pub use service::{Body, Frame, REQUEST_TIMEOUT, Service};

@@ -9,16 +9,17 @@ use prometheus_client::{
 use weir_core::PubsubTopic;
 use weir_wire::protocol_id;
 
-use crate::{Acceptance, Direction, PublishError};
+use crate::{Acceptance, Direction, PublishError, Service};
 
 /// Protocols whose peers are counted. A peer may name any others; those make no series.
-const COUNTED_PROTOCOLS: [&str; 7] = [
+const COUNTED_PROTOCOLS: [&str; 8] = [
     protocol_id::RELAY,
     protocol_id::METADATA,
     protocol_id::STORE_QUERY,
     protocol_id::FILTER_SUBSCRIBE,
     protocol_id::FILTER_PUSH,
     protocol_id::LIGHTPUSH,
+    protocol_id::LIGHTPUSH_LEGACY,
     protocol_id::PEER_EXCHANGE,
 ];
 
@@ -32,7 +33,7 @@ pub struct Metrics {
     verdicts: Family<Outcome, Counter>,
     published: Family<Outcome, Counter>,
     metadata: Family<DirectedOutcome, Counter>,
-    store: Family<DirectedOutcome, Counter>,
+    exchanges: Family<ServiceOutcome, Counter>,
     topic_bytes: Family<Shard, Counter>,
     connections: Family<Directed, Gauge>,
     /// nwaku's `waku_connected_peers`.
@@ -91,6 +92,14 @@ struct DirectedOutcome {
     outcome: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ServiceOutcome {
+    /// By its protocol, as live nodes do.
+    service: &'static str,
+    direction: &'static str,
+    outcome: &'static str,
+}
+
 /// At most 1024: only topics of the own cluster are counted.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Shard {
@@ -119,7 +128,7 @@ impl Metrics {
         net.register("verdicts", "Verdicts on messages of peers", all.verdicts.clone());
         net.register("published", "Own messages, by outcome", all.published.clone());
         net.register("metadata", "Metadata exchanges", all.metadata.clone());
-        net.register("store", "Store requests and their answers", all.store.clone());
+        net.register("exchanges", "Requests to services and their answers", all.exchanges.clone());
         net.register("topic_bytes", "Encoded messages per shard, in bytes", all.topic_bytes.clone());
         net.register("connections", "Connected peers", all.connections.clone());
         net.register("dials", "Dials begun", all.dials.clone());
@@ -230,9 +239,11 @@ impl Metrics {
         self.metadata.get_or_create(&DirectedOutcome::new(direction, answered)).inc();
     }
 
-    /// Moves when a store request is answered, with whatever status, or fails to be.
-    pub(crate) fn store(&self, direction: Direction, answered: bool) {
-        self.store.get_or_create(&DirectedOutcome::new(direction, answered)).inc();
+    /// Moves when a request to a service is answered, with whatever status, or fails to be.
+    pub(crate) fn exchanged(&self, service: Service, direction: Direction, answered: bool) {
+        let DirectedOutcome { direction, outcome } = DirectedOutcome::new(direction, answered);
+        let labels = ServiceOutcome { service: service.protocol(), direction, outcome };
+        self.exchanges.get_or_create(&labels).inc();
     }
 
     /// Moves by the messages gossipsub could not queue for a peer or that waited too long; gives

@@ -42,13 +42,13 @@ use crate::{
 mod closing;
 mod connections;
 mod gossip_events;
+mod requests;
 mod start;
-mod store_events;
 
 use closing::Phase;
 use connections::Connection;
 use gossip_events::Pending;
-use store_events::StoreRequests;
+use requests::Requests;
 
 /// The node's place in the network.
 pub struct Network {
@@ -67,7 +67,7 @@ pub struct Network {
     metadata: Metadata,
     /// Requests for metadata the owner waits for; at most a few per connection.
     asked: HashMap<OutboundRequestId, Libp2pPeerId>,
-    store: StoreRequests,
+    requests: Requests,
     heartbeat: Interval,
     phase: Phase,
     /// Events to hand out before the swarm is polled again: a few per event of the swarm.

@@ -12,19 +12,17 @@ use prometheus_client::{
     },
     registry::Registry,
 };
+use weir_net::Service;
 use weir_protocols::store::Refused;
-use weir_wire::protocol_id;
 
-use super::{OutcomeLabel, TypeLabel, Word, counter};
+use super::{OutcomeLabel, ServiceMetrics, TypeLabel, Word, counter};
 
 /// How the store server fares. Registered by a node that serves store.
 #[derive(Debug, Clone)]
 pub(crate) struct StoreMetrics {
     queries: Counter,
     errors: Family<TypeLabel, Counter>,
-    requests: Family<ServiceStateLabel, Counter>,
-    bytes: Family<ServiceDirectionLabel, Counter>,
-    handling: Family<ServiceLabel, Histogram>,
+    service: ServiceMetrics,
     phases: Family<PhaseLabel, Gauge<f64, std::sync::atomic::AtomicU64>>,
     ended: Family<OutcomeLabel, Counter>,
     waiting: Gauge,
@@ -34,42 +32,19 @@ pub(crate) struct StoreMetrics {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ServiceLabel {
-    service: Word,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ServiceStateLabel {
-    service: Word,
-    state: Word,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ServiceDirectionLabel {
-    service: Word,
-    direction: Word,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct PhaseLabel {
     phase: Word,
 }
 
-/// nwaku calls a service by its protocol.
-const SERVICE: Word = Word(protocol_id::STORE_QUERY);
-
 impl StoreMetrics {
     /// Makes the instruments and registers them.
-    pub(crate) fn register(registry: &mut Registry) -> Self {
+    pub(crate) fn register(registry: &mut Registry, service: ServiceMetrics) -> Self {
         // From 0.1 ms, less than a page from memory takes, to 3.3 s.
         let seconds = || Histogram::new(exponential_buckets(0.0001, 2.0, 16));
         let metrics = Self {
             queries: counter(registry, "waku_store_queries", "Store requests of peers"),
             errors: Family::default(),
-            requests: Family::default(),
-            bytes: Family::default(),
-            // nwaku's buckets of 0.005 to 30 s.
-            handling: Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.005, 2.4, 11))),
+            service,
             phases: Family::default(),
             ended: Family::default(),
             waiting: Gauge::default(),
@@ -81,21 +56,6 @@ impl StoreMetrics {
             "waku_store_errors",
             "Store requests without a page, by reason",
             metrics.errors.clone(),
-        );
-        registry.register(
-            "waku_service_requests",
-            "Requests of peers to services, by what became of them",
-            metrics.requests.clone(),
-        );
-        registry.register(
-            "waku_service_network_bytes",
-            "Bytes of requests to services and of their answers",
-            metrics.bytes.clone(),
-        );
-        registry.register(
-            "waku_service_request_handling_duration_seconds",
-            "Time from a request to the end of its answer",
-            metrics.handling.clone(),
         );
         registry.register(
             "waku_store_time_seconds",
@@ -129,23 +89,23 @@ impl StoreMetrics {
     /// Counts a request of so many bytes.
     pub(crate) fn requested(&self, bytes: usize) {
         self.queries.inc();
-        self.carried("in", bytes);
+        self.service.received(Service::Store, bytes);
     }
 
     /// Counts an answer with a page.
     pub(crate) fn served(&self) {
-        self.state("served").inc();
+        self.service.served(Service::Store);
     }
 
     /// Counts an answer without one.
     pub(crate) fn refused(&self, refused: &Refused) {
         self.errors.get_or_create(&TypeLabel { r#type: Word(refused.into()) }).inc();
-        self.state("rejected").inc();
+        self.service.rejected(Service::Store);
     }
 
     /// Counts the bytes of an answer.
     pub(crate) fn sent(&self, bytes: usize) {
-        self.carried("out", bytes);
+        self.service.sent(Service::Store, bytes);
     }
 
     /// Counts the end of a request, after `took`.
@@ -153,7 +113,7 @@ impl StoreMetrics {
         let outcome = Word(if sent { "answered" } else { "abandoned" });
         self.ended.get_or_create(&OutcomeLabel { outcome }).inc();
         if sent {
-            self.handling.get_or_create(&ServiceLabel { service: SERVICE }).observe(took.as_secs_f64());
+            self.service.took(Service::Store, took);
         }
     }
 
@@ -174,15 +134,6 @@ impl StoreMetrics {
         let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
         self.waiting.set(count(waiting));
         self.running.set(count(running));
-    }
-
-    fn state(&self, state: &'static str) -> Counter {
-        self.requests.get_or_create(&ServiceStateLabel { service: SERVICE, state: Word(state) }).clone()
-    }
-
-    fn carried(&self, direction: &'static str, bytes: usize) {
-        let label = ServiceDirectionLabel { service: SERVICE, direction: Word(direction) };
-        self.bytes.get_or_create(&label).inc_by(bytes as u64);
     }
 
     fn phase(&self, phase: &'static str, took: Duration) {

@@ -44,7 +44,7 @@ impl Rig {
             broadcasted: outcome,
             started: start,
             peers: seen,
-            store: None,
+            services: Default::default(),
             peers_started: tell,
             listening: sender,
         };

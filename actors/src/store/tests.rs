@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+use prometheus_client::registry::Registry;
 use weir_core::{MessageHash, store::Row};
-use weir_wire::MalformedQuery;
+use weir_wire::encode_store_request;
 
 use super::*;
 use crate::{
+    metrics::ServiceMetrics,
     probe::{Inbox, clock, nobody, peer, probe, probe_of, until, within},
     supervision::{Handle, Vacancy},
 };
@@ -14,7 +17,7 @@ use crate::{
 struct Rig {
     actor: Handle<StoreActor>,
     archive: Inbox<RunQuery>,
-    answers: Inbox<AnswerStore>,
+    answers: Inbox<AnswerPeer>,
     next: u64,
 }
 
@@ -29,7 +32,7 @@ impl Rig {
         let place = Vacancy::new("store");
         let actor = place.handle();
         let ports = Ports { archive: queries, answers: answers_port, ended: actor.port() };
-        let (clock, metrics) = (clock(), StoreMetrics::register(&mut Default::default()));
+        let (clock, metrics) = (clock(), store_metrics());
         let config = ServerConfig { limit: None, slots: 4 };
         let factory =
             move |lease| Ok(StoreActor::new(config, ports.clone(), clock.clone(), metrics.clone(), lease));
@@ -47,24 +50,34 @@ impl Rig {
         assert!(self.actor.tell(message).is_ok(), "the actor is there");
     }
 
-    fn ask(&mut self, asked: Asked) -> StoreRequestId {
-        let id = StoreRequestId(self.next);
+    fn ask(&mut self, query: &Query) -> NetRequestId {
+        let id = NetRequestId(self.next);
         self.next += 1;
-        let request = Ok(StoreRequest { request_id: format!("request {}", id.0), asked });
-        self.tell(StoreSeen::Requested { id, peer: peer(1), size: 9, request });
+        self.requested(id, encode_store_request(&format!("request {}", id.0), query));
         id
     }
 
-    fn query(&mut self) -> StoreRequestId {
-        self.ask(Asked::Query(Box::default()))
+    fn query(&mut self) -> NetRequestId {
+        self.ask(&Query::default())
     }
 
-    async fn answered(&mut self, id: StoreRequestId, status: u32, text: &str, page: Page) {
-        let AnswerStore { id: answered, frame } = self.answers.next().await;
-        let (request_id, description) = (format!("request {}", id.0), text.to_owned());
-        let expected = StoreFrame::new(&StoreResponse { request_id, status, description, page });
-        assert_eq!((answered, frame), (id, expected), "{status} {text}");
+    fn requested(&self, id: NetRequestId, body: Bytes) {
+        let (service, body) = (Service::Store, Body::Whole(body));
+        self.tell(RequestSeen::Requested { id, service, peer: peer(1), body });
     }
+
+    async fn answered(&mut self, id: NetRequestId, status: u32, text: &str, page: Page) {
+        let AnswerPeer { id: answered, frame } = self.answers.next().await;
+        let (request_id, description) = (format!("request {}", id.0), text.to_owned());
+        let expected = frame_of(&StoreResponse { request_id, status, description, page });
+        assert_eq!((answered, frame), (id, Some(expected)), "{status} {text}");
+    }
+}
+
+fn store_metrics() -> StoreMetrics {
+    let mut registry = Registry::default();
+    let service = ServiceMetrics::register(&mut registry);
+    StoreMetrics::register(&mut registry, service)
 }
 
 fn page() -> Page {
@@ -80,7 +93,7 @@ async fn a_page_is_sent_under_the_name_the_peer_has_for_it() {
     assert!(not_after > clock().now());
     reply.give(Ok(page()));
     rig.answered(id, 200, "OK", page()).await;
-    rig.tell(StoreSeen::Sent(id));
+    rig.tell(RequestSeen::Sent(id));
 }
 
 #[actix::test]
@@ -113,15 +126,24 @@ async fn what_the_archive_does_not_answer_has_a_status() {
 #[actix::test]
 async fn what_needs_no_archive_does_not_reach_it() {
     let mut rig = Rig::new().await;
-    let id = rig.ask(Asked::Nothing);
-    rig.answered(id, 200, "OK", Page::default()).await;
-    let id = rig.ask(Asked::Malformed(MalformedQuery::ZeroCursor));
-    rig.answered(id, 400, "BAD_REQUEST: all zeroes cursor hash", Page::default()).await;
-    let (id, request) = (StoreRequestId(77), Err(DecodeError::Truncated));
-    rig.tell(StoreSeen::Requested { id, peer: peer(1), size: 9, request });
+    // Field 10 is the pubsub topic and 51 the cursor.
+    for (field, status, text) in [
+        (&b"\x52\x01x"[..], 200, "OK"),
+        (b"\x9a\x03\x01x", 400, "BAD_REQUEST: invalid cursor hash length: 1"),
+    ] {
+        let id = NetRequestId(7);
+        rig.requested(id, [&encode_store_request("request 7", &Query::default())[..], field].concat().into());
+        rig.answered(id, status, text, Page::default()).await;
+    }
+    rig.requested(NetRequestId(77), b"\x0a".to_vec().into());
     let text = "decoding rpc failed: the input ends inside a field";
-    let AnswerStore { frame, .. } = rig.answers.next().await;
-    assert_eq!(frame, refusal(String::new(), &Refused::Undecodable(text[21..].to_owned())));
+    let refused = StoreResponse {
+        request_id: String::new(),
+        status: 400,
+        description: text.to_owned(),
+        page: Page::default(),
+    };
+    assert_eq!(rig.answers.next().await.frame, Some(frame_of(&refused)));
     assert!(rig.archive.drain().is_empty());
 }
 
@@ -131,7 +153,7 @@ async fn a_peer_that_goes_cancels_its_query() {
     let id = rig.query();
     let reply = rig.archive.next().await.reply;
     assert!(reply.is_awaited());
-    rig.tell(StoreSeen::Abandoned(id));
+    rig.tell(RequestSeen::Abandoned(id));
     until(async || (!reply.is_awaited()).then_some(())).await;
     assert!(rig.answers.drain().is_empty());
 }

@@ -75,7 +75,7 @@ impl Network {
             BehaviourEvent::Identify(_) => {}
             BehaviourEvent::Ping(ping::Event { peer, result, .. }) => self.on_ping(peer, result.is_ok()),
             BehaviourEvent::Metadata(event) => self.on_metadata_event(event),
-            BehaviourEvent::Store(event) => self.on_store_event(event),
+            BehaviourEvent::Services(event) => self.on_services_event(event),
             BehaviourEvent::Limits(never) | BehaviourEvent::Denied(never) | BehaviourEvent::Single(never) => {
                 match never {}
             }

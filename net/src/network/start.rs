@@ -19,7 +19,7 @@ use super::*;
 use crate::{
     Config, StartError,
     address::{parse_listen, parse_multiaddr},
-    behaviour::{IDLE_TIMEOUT, identify_config},
+    behaviour::{IDLE_TIMEOUT, Services, identify_config},
     gossip::{self, HEARTBEAT, tracked::Tracked},
     stall::Stalls,
     transport,
@@ -60,7 +60,7 @@ impl Network {
             Tracked::new(gossipsub, stalls.clone()),
             identify_config(&key, &config.agent, !announce.is_empty()),
             config.max_connections,
-            config.serves_store,
+            Services::new(&config.serves, config.max_message_size),
         );
         let transport = transport::build(&key, stalls).map_err(|error| setup(&error))?;
         let settings = swarm::Config::with_tokio_executor()
@@ -89,7 +89,7 @@ impl Network {
             deny_list: DenyList::default(),
             metadata: Metadata { cluster: Some(config.cluster), shards: Vec::new() },
             asked: HashMap::new(),
-            store: StoreRequests::default(),
+            requests: Requests::default(),
             heartbeat,
             phase: Phase::Open,
             events: VecDeque::new(),

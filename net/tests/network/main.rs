@@ -10,4 +10,4 @@ mod nodes;
 mod outsider;
 mod relay;
 mod scores;
-mod store;
+mod services;

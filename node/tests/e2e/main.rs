@@ -9,6 +9,7 @@
 //! bodies in `api`, crashes at each write in `storage`.
 
 mod archive;
+mod asker;
 mod bad_messages;
 mod bad_starts;
 mod clusters;

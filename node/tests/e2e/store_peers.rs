@@ -3,68 +3,20 @@
 use std::collections::BTreeSet;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use futures::{StreamExt, future::join_all};
-use prometheus_client::registry::Registry;
+use futures::future::join_all;
 use serde_json::{Value, json};
-use tokio::sync::{mpsc, oneshot};
 use weir_core::{
-    ContentTopic, MessageHash, PeerAddress, Timestamp,
+    ContentTopic, MessageHash, Timestamp,
     store::{Direction, PageSize, Query},
 };
-use weir_net::{Config, Event, Network, StoreQueryError, address};
-use weir_wire::{Metadata, StoreResponse};
-use zeroize::Zeroizing;
+use weir_wire::StoreResponse;
 
 use crate::{
+    asker::Asker,
     node::{Node, Setup},
     wait::{SOON, until, until_true},
     world::{World, meshed, topic},
 };
-
-type Answer = Result<StoreResponse, StoreQueryError>;
-type Question = (PeerAddress, Query, oneshot::Sender<Answer>);
-
-/// A peer in the test's process that asks archives. Gone when dropped.
-struct Asker(mpsc::Sender<Question>);
-
-impl Asker {
-    fn new(key: u8) -> Self {
-        let config = Config::new(Zeroizing::new([key; 32]), topic(0).cluster());
-        let mut network = Network::new(config, &mut Registry::default()).expect("a network that only dials");
-        network.set_metadata(Metadata { cluster: Some(topic(0).cluster()), shards: vec![topic(0).shard()] });
-        let (asker, mut questions) = mpsc::channel::<Question>(1024);
-        tokio::spawn(async move {
-            let mut waiting = Vec::new();
-            loop {
-                tokio::select! {
-                    Some(event) = network.next() => if let Event::StoreAnswered { id, result } = event {
-                        let place = waiting.iter().position(|(known, _)| *known == id).expect("was asked");
-                        let (_, reply): (_, oneshot::Sender<Answer>) = waiting.swap_remove(place);
-                        drop(reply.send(result.map(|(response, _)| response)));
-                    },
-                    question = questions.recv() => match question {
-                        Some((peer, query, reply)) => {
-                            waiting.push((network.query_store(&peer, "id", &query), reply));
-                        }
-                        None => return,
-                    },
-                }
-            }
-        });
-        Self(asker)
-    }
-
-    async fn ask(&self, node: &Node, query: &Query) -> StoreResponse {
-        self.try_ask(node, query).await.expect("an answer")
-    }
-
-    async fn try_ask(&self, node: &Node, query: &Query) -> Answer {
-        let peer = address::parse(node.address()).expect("a node tells an address to dial");
-        let (reply, answer) = oneshot::channel();
-        self.0.send((peer, query.clone(), reply)).await.expect("the network's task runs");
-        answer.await.expect("the network's task answers")
-    }
-}
 
 fn keeper(world: &World) -> Setup {
     world.plain_node("keeper").option("rln-relay", false).option("store", true)
@@ -116,14 +68,14 @@ async fn a_peer_gets_pages_in_both_directions() {
         let mut cursor = None;
         for (number, expected) in pages.into_iter().enumerate() {
             let query = Query { direction, cursor, page_size: PageSize::requested(Some(2)), ..with_data() };
-            let response = asker.ask(&node, &query).await;
+            let response = asker.query(&node, &query).await;
             assert_eq!((response.status, response.description.as_str()), (200, "OK"));
             assert_eq!((response.request_id.as_str(), payloads(&response)), ("id", expected));
             cursor = response.page.cursor;
             assert_eq!(cursor.is_some(), number < 2);
         }
     }
-    let names = asker.ask(&node, &Query::default()).await;
+    let names = asker.query(&node, &Query::default()).await;
     assert!(names.page.rows.iter().all(|row| row.data.is_none()));
 
     // At once: what was answered is durable.
@@ -133,7 +85,7 @@ async fn a_peer_gets_pages_in_both_directions() {
 
 /// Another peer, since the first still has a connection to the node that is gone.
 async fn asker_again(node: &Node) -> weir_core::store::Page {
-    Asker::new(2).ask(node, &Query::default()).await.page
+    Asker::new(2).query(node, &Query::default()).await.page
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -143,7 +95,7 @@ async fn a_peer_is_told_what_is_wrong_with_its_query() {
     publish(&node, 0..3).await;
     until_stored(&node, 3).await;
     let asker = Asker::new(1);
-    let all = asker.ask(&node, &with_data()).await.page;
+    let all = asker.query(&node, &with_data()).await.page;
     let nowhere = MessageHash::from_bytes([7; 32]);
     let content = |n: usize| ContentTopic::new(&format!("/weir/1/{n}/proto")).expect("a content topic");
     for (query, status, text) in [
@@ -168,7 +120,7 @@ async fn a_peer_is_told_what_is_wrong_with_its_query() {
             "BAD_REQUEST: all zeroes cursor hash",
         ),
     ] {
-        let response = asker.ask(&node, &query).await;
+        let response = asker.query(&node, &query).await;
         assert_eq!((response.status, response.description.as_str()), (status, text));
         assert!(response.page.rows.is_empty());
     }
@@ -182,7 +134,7 @@ async fn a_peer_is_told_what_is_wrong_with_its_query() {
         (Query { hashes: vec![second], end: Some(time(0)), ..with_data() }, 0),
         (Query { hashes: vec![second; 100], content_topics: vec![content(1)], ..with_data() }, 0),
     ] {
-        let response = asker.ask(&node, &query).await;
+        let response = asker.query(&node, &query).await;
         assert_eq!((response.status, response.page.rows.len()), (200, found), "{query:?}");
     }
 }
@@ -197,13 +149,13 @@ async fn a_flood_of_one_peer_is_refused_and_another_is_answered() {
     let mut statuses = Vec::new();
     for _ in 0..14 {
         // Five at a time, so that none is refused for the length of its peer's line.
-        let five = join_all((0..5).map(|_| flooder.ask(&node, &query))).await;
+        let five = join_all((0..5).map(|_| flooder.query(&node, &query))).await;
         statuses.extend(five.into_iter().map(|response| (response.status, response.description)));
     }
     let refused = (429, "TOO_MANY_REQUESTS: this peer asks too often".to_owned());
     assert_eq!(statuses.iter().filter(|status| **status == (200, "OK".to_owned())).count(), 60);
     assert_eq!(statuses.iter().filter(|status| **status == refused).count(), 10);
-    assert_eq!(other.ask(&node, &query).await.status, 200);
+    assert_eq!(other.query(&node, &query).await.status, 200);
     let scrape = node.rest().metrics().await;
     let rejected = [("service", "/vac/waku/store-query/3.0.0"), ("state", "rejected")];
     assert_eq!(scrape.sum("waku_service_requests_total", &rejected), 10.0);
@@ -218,14 +170,14 @@ async fn a_peer_with_many_requests_at_once_does_not_keep_another_waiting() {
     // As many at a time as one connection has streams for.
     let flood = async {
         for _ in 0..10 {
-            let round = join_all((0..30).map(|_| flooder.ask(&node, &query))).await;
+            let round = join_all((0..30).map(|_| flooder.query(&node, &query))).await;
             assert!(round.iter().all(|response| matches!(response.status, 200 | 429)));
             assert!(round.iter().any(|response| response.status == 200));
         }
     };
     let others = async {
         for _ in 0..20 {
-            assert_eq!(other.ask(&node, &query).await.status, 200);
+            assert_eq!(other.query(&node, &query).await.status, 200);
         }
     };
     tokio::join!(flood, others);

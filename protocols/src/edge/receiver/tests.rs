@@ -121,7 +121,7 @@ fn coming_online_lists_what_there_was_and_fetches_what_is_missing() {
     assert_eq!((list.start, list.end), (Some(at(-30)), Some(at(3600))));
     let list = list.clone();
     world.push(3600, 3600);
-    assert_eq!((list.include_data, list.content_topics.clone()), (false, vec![content(1)]));
+    assert_eq!((list.include_data, list.content_topics), (false, vec![content(1)]));
     world.answer(page([5, 100, 200], false), 3600);
     let mut missing = vec![hash(100), hash(200)];
     missing.sort();
