@@ -365,11 +365,14 @@ impl fmt::Debug for ArchiveHandle {
     }
 }
 
+pub use crate::lightpush_client::{LightPushHandle, LightPushVersion, PushError};
 pub use crate::store_client::{StoreAnswer, StoreHandle, StoreQueryError};
 
 /// Everything there is to ask.
 #[derive(Debug, Clone)]
 pub struct NodeHandles {
+    /// Having messages published by light push.
+    pub lightpush: LightPushHandle,
     /// The archives of other nodes.
     pub store: StoreHandle,
     /// The node's own archive; none when it keeps none.

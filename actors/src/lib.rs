@@ -11,7 +11,8 @@
 //!                        │  └ <── roots ── membership
 //!     ^                  v  │                       ^
 //!     │      proof pool, prover                     │
-//!     └── queries, pages ── store ── queries ───────┘
+//!     ├── queries, pages ── store ── queries ───────┘
+//!     └── pushes, answers ── lightpush ── publishes ──> relay
 //! ```
 //!
 //! Invariant: no other crate imports actix.
@@ -21,6 +22,8 @@ mod clock;
 mod deadline;
 pub mod handles;
 mod journal;
+mod lightpush;
+mod lightpush_client;
 mod membership;
 mod metrics;
 mod network;
@@ -34,6 +37,7 @@ mod prover;
 mod relay;
 mod resume;
 mod service;
+mod service_client;
 mod store;
 mod store_client;
 pub mod supervision;

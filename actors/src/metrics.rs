@@ -22,10 +22,12 @@ use weir_protocols::relay::{Accepted, IgnoreReason, PublishError, Published, Rej
 use weir_rln::{FastPath, Prover, Verifier};
 
 mod archive;
+mod lightpush;
 mod service;
 mod store;
 
 pub(crate) use archive::{ArchiveMetrics, Loss, QueryKind, word_of};
+pub(crate) use lightpush::LightPushMetrics;
 pub(crate) use service::ServiceMetrics;
 pub(crate) use store::StoreMetrics;
 

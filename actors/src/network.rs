@@ -38,6 +38,7 @@ use weir_protocols::{
 use weir_wire::Metadata;
 
 use crate::{
+    lightpush,
     metrics::{NetworkMetrics, ServiceLabel},
     peers::{self, peer_seen},
     port::{Port, Reply},
@@ -56,8 +57,9 @@ pub(crate) const GOSSIP_WINDOW: usize = 2048;
 /// A place for every verdict, for what each question to the relay may lead to (a publish or a change
 /// of topics, and one more publish that its asker gave up), for every question of its own, and for
 /// the peer manager: a command or two for each of 150 connections and ten dials, and answers of services:
-/// those that wait in the archive's server and as many refusals.
-const MAILBOX: usize = GOSSIP_WINDOW + 3 * ASKS_IN_FLIGHT + 1024;
+/// those that wait in the archive's server and as many refusals, the publishes of light push and their answers,
+/// and 1024 refusals beside.
+const MAILBOX: usize = GOSSIP_WINDOW + 3 * ASKS_IN_FLIGHT + 2 * lightpush::MAX_UNDER_WAY + 2048;
 
 /// Swarm events taken in one go before the mailbox is looked at again.
 const EVENTS_AT_ONCE: usize = 64;
@@ -271,8 +273,12 @@ impl NetworkActor {
             Event::Requested { id, service, peer, body } => {
                 self.tell_service(service, RequestSeen::Requested { id, service, peer, body });
             }
-            Event::AnswerSent(service, id) => self.tell_service(service, RequestSeen::Sent(id)),
-            Event::Abandoned(service, id) => self.tell_service(service, RequestSeen::Abandoned(id)),
+            Event::AnswerSent(service, id) => {
+                self.tell_service(service, RequestSeen::Sent { id, service });
+            }
+            Event::Abandoned(service, id) => {
+                self.tell_service(service, RequestSeen::Abandoned(id));
+            }
             Event::Answered { id, result } => {
                 if let Some(Question { service, reply }) = self.questions.remove(&id) {
                     let bytes = result.as_ref().map_or(0, |body| body.len() as u64);

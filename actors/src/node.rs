@@ -2,9 +2,10 @@
 //! order of the flow.
 //!
 //! ```text
-//!  start   journal, archive ─ relay ─ membership ─ store ─ network ─ peers   (each finds its receivers there)
-//!  stop    relay (publishes finish), store (who waits is told) ─ network (queues leave) ─ journal, archive
-//!          (everything is written)
+//!  start   journal, archive ─ relay ─ membership ─ store, lightpush ─ network ─ peers   (each finds its
+//!          receivers there)
+//!  stop    relay (publishes finish), store (who waits is told) ─ lightpush (answers what the relay finished) ─
+//!          network (queues leave) ─ journal, archive (everything is written)
 //! ```
 
 use std::{collections::BTreeMap, io, path::PathBuf, sync::Arc, time::Duration};
@@ -18,7 +19,13 @@ use tokio::{
 use weir_core::{ClusterId, ContentTopic, PeerAddress, PeerId, PubsubTopic};
 use weir_membership::{Ledger, LedgerError};
 use weir_net::{Network, Service};
-use weir_protocols::{peer_manager, rate_limit::RateLimit, relay, store::ServerConfig};
+use weir_protocols::{
+    lightpush::{self, ProofQuotaConfig, Proofs},
+    peer_manager,
+    rate_limit::RateLimit,
+    relay,
+    store::ServerConfig,
+};
 use weir_rln::{
     EngineSettings, EpochLength, Identity, IdentityCommitment, ProveError, Prover, ValidatorConfig, Verifier,
     VerifyingKeyError,
@@ -28,10 +35,14 @@ use weir_storage::{QuotaStore, StateStore, StoreError};
 use crate::{
     ArchiveSettings, Clock,
     archive::{self, ArchiveActor},
-    handles::{NodeHandles, PeersHandle, QuotaWatch, RelayHandle, StatusHandle, StoreHandle},
+    handles::{
+        LightPushHandle, NodeHandles, PeersHandle, QuotaWatch, RelayHandle, StatusHandle, StoreHandle,
+    },
     journal::JournalActor,
+    lightpush::{self as lightpush_actor, LightPushActor, Topics},
+    lightpush_client::PUSHES_AT_ONCE,
     membership::{self, MembershipActor},
-    metrics::{ActorLabel, Fallbacks, Metrics, StoreMetrics},
+    metrics::{ActorLabel, Fallbacks, LightPushMetrics, Metrics, StoreMetrics},
     network::{self, NetworkActor},
     peers::{self, PeersActor},
     proof_pool,
@@ -39,7 +50,9 @@ use crate::{
     relay::{self as relay_actor, RelayActor, RlnPorts},
     resume,
     service::ServicePorts,
+    service_client::ServiceClient,
     store::{self as store_actor, StoreActor},
+    store_client::MAX_QUERIES,
     supervision::{FactoryError, Fault, Handle, Vacancy},
     system::Arbiters,
 };
@@ -81,6 +94,8 @@ pub struct Settings {
     pub archive: Option<ArchiveSettings>,
     /// How peers are served from it, and whose archives are asked.
     pub store_service: StoreServiceSettings,
+    /// Publishing for clients, and who is asked to publish.
+    pub lightpush: LightPushSettings,
     /// The clock.
     pub clock: Clock,
 }
@@ -94,6 +109,33 @@ pub struct StoreServiceSettings {
     pub nodes: Vec<PeerAddress>,
     /// Whether to fetch what passed while the node was away.
     pub resume: bool,
+}
+
+/// Publishing for clients that do not relay, and asking others to.
+#[derive(Debug, Clone, Default)]
+pub struct LightPushSettings {
+    /// The service; none when peers are not served.
+    pub service: Option<LightPushServiceSettings>,
+    /// Peers that are asked to publish before others; the node stays connected to them.
+    pub nodes: Vec<PeerAddress>,
+}
+
+/// How peers are served.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LightPushServiceSettings {
+    /// How often peers may ask; none for no limit.
+    pub limit: Option<RateLimit>,
+    /// The part of the node's quota of proofs that clients without a proof of their own get; none for no part.
+    pub proofs: Option<ProofShare>,
+}
+
+/// Proofs of the node's own quota that clients get, an epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProofShare {
+    /// For one client.
+    pub per_client: u32,
+    /// For all clients.
+    pub total: u32,
 }
 
 /// Opens the ledger, again after a fault.
@@ -166,6 +208,7 @@ pub struct Node {
     journal: Handle<JournalActor>,
     archive: Option<archive::Service>,
     store: Option<Handle<StoreActor>>,
+    lightpush: Option<Handle<LightPushActor>>,
     /// Ends with the node.
     resume: Option<resume::Task>,
     faults: mpsc::Receiver<Fault>,
@@ -182,6 +225,7 @@ struct Places {
     peers: Vacancy<PeersActor>,
     membership: Vacancy<MembershipActor>,
     store: Vacancy<StoreActor>,
+    lightpush: Vacancy<LightPushActor>,
 }
 
 impl Node {
@@ -203,10 +247,14 @@ impl Node {
             rln,
             archive,
             store_service,
+            lightpush,
             clock,
         } = settings;
         if archive.is_some() {
             network.serves.insert(Service::Store);
+        }
+        if lightpush.service.is_some() {
+            network.serves.extend([Service::LightPush, Service::LegacyLightPush]);
         }
         let slots = archive.as_ref().map_or(0, |archive| archive.readers);
         let threads = Threads::start(arbiters);
@@ -220,6 +268,7 @@ impl Node {
             peers: Vacancy::new("peers"),
             membership: Vacancy::new("membership"),
             store: Vacancy::new("store"),
+            lightpush: Vacancy::new("lightpush"),
         };
         let (relay_handle, network_handle) = (places.relay.handle(), places.network.handle());
         let (peers_handle, journal_handle) = (places.peers.handle(), places.journal.handle());
@@ -265,7 +314,9 @@ impl Node {
             }
         };
 
+        let (topics_told, topics_seen) = watch::channel(Topics::default());
         let ports = relay_actor::Ports {
+            topics: topics_told,
             verdicts: network_handle.port(),
             broadcasts: network_handle.port(),
             subscriptions: network_handle.port(),
@@ -277,6 +328,7 @@ impl Node {
         };
         let cluster = network.cluster;
         let autosharding = relay.autosharding;
+        let lightpush_plan = lightpush.service.map(|service| lightpush_plan(service, &relay));
         start_relay(
             places.relay,
             &front,
@@ -312,7 +364,27 @@ impl Node {
             start_store(places.store, &threads.service(), &notices, config, ports, &clock, metrics).await?;
         }
 
+        let lightpush_metrics = LightPushMetrics::register(registry, metrics.service.clone());
+        let lightpush_handle = lightpush_plan.map(|_| places.lightpush.handle());
+        if let Some(plan) = lightpush_plan {
+            let ports = lightpush_actor::Ports {
+                publish: relay_handle.port(),
+                answers: network_handle.port(),
+                topics: topics_seen,
+                ended: places.lightpush.handle().port(),
+            };
+            let metrics = lightpush_metrics.clone();
+            start_lightpush(places.lightpush, &threads.service(), &notices, plan, ports, &clock, metrics)
+                .await?;
+        }
+
         let mut services = BTreeMap::new();
+        for service in [Service::LightPush, Service::LegacyLightPush] {
+            services.extend(lightpush_handle.as_ref().map(|actor| {
+                let (seen, started) = (actor.port(), actor.port());
+                (service, ServicePorts { seen, started, busy: lightpush_actor::busy })
+            }));
+        }
         if let Some(store) = &store_handle {
             let ports = ServicePorts { seen: store.port(), started: store.port(), busy: store_actor::busy };
             services.insert(Service::Store, ports);
@@ -344,7 +416,7 @@ impl Node {
             forget: journal_handle.port(),
             started: network_handle.port(),
         };
-        for node in &store_service.nodes {
+        for node in store_service.nodes.iter().chain(&lightpush.nodes) {
             if !static_nodes.contains(node) {
                 static_nodes.push(node.clone());
             }
@@ -358,7 +430,10 @@ impl Node {
         }
 
         let peers = PeersHandle { peers: peers_handle, network: network_handle.clone() };
-        let store_client = StoreHandle::new(network_handle.clone(), peers.clone(), store_service.nodes);
+        let client =
+            |nodes, at_once| ServiceClient::new(network_handle.clone(), peers.clone(), nodes, at_once);
+        let store_client = StoreHandle::new(client(store_service.nodes, MAX_QUERIES));
+        let lightpush_client = client(lightpush.nodes, PUSHES_AT_ONCE);
         let parts = |archive: &archive::Service| resume::Parts {
             cluster,
             state: store,
@@ -370,6 +445,7 @@ impl Node {
         let resuming = archive.as_ref().filter(|_| store_service.resume).map(parts).map(resume::start);
         let (resume, resume_seen) = resuming.unzip();
         let handles = NodeHandles {
+            lightpush: LightPushHandle::new(lightpush_client, lightpush_handle.clone(), lightpush_metrics),
             store: store_client,
             archive: archive.as_ref().map(|archive| archive.handle.clone()),
             relay: RelayHandle {
@@ -394,6 +470,7 @@ impl Node {
             journal: journal_handle,
             archive,
             store: store_handle,
+            lightpush: lightpush_handle,
             resume,
             faults,
             metrics,
@@ -563,6 +640,40 @@ async fn start_store(
     let clock = clock.clone();
     let factory =
         move |lease| Ok(StoreActor::new(config, ports.clone(), clock.clone(), metrics.clone(), lease));
+    place.supervise(arbiter, notices.clone(), factory).await.map_err(StartError::Actor)
+}
+
+/// The rules of light push are those of the relay it publishes through.
+fn lightpush_plan(service: LightPushServiceSettings, relay: &relay::Config) -> lightpush_actor::Plan {
+    let proofs = match (&relay.rln, service.proofs) {
+        (None, _) => Proofs::NotNeeded,
+        (Some(_), None) => Proofs::Brought,
+        (Some(rln), Some(ProofShare { per_client, total })) => Proofs::Attached(ProofQuotaConfig {
+            epoch: Duration::from_secs(rln.epoch_length.as_secs()),
+            per_client,
+            total,
+        }),
+    };
+    let server = lightpush::ServerConfig {
+        autosharding: relay.autosharding,
+        max_message_size: relay.max_message_size,
+        proofs,
+    };
+    lightpush_actor::Plan { server, limit: service.limit }
+}
+
+async fn start_lightpush(
+    place: Vacancy<LightPushActor>,
+    arbiter: &ArbiterHandle,
+    notices: &mpsc::Sender<Fault>,
+    plan: lightpush_actor::Plan,
+    ports: lightpush_actor::Ports,
+    clock: &Clock,
+    metrics: LightPushMetrics,
+) -> Result<(), StartError> {
+    let clock = clock.clone();
+    let factory =
+        move |lease| Ok(LightPushActor::new(plan, ports.clone(), clock.clone(), metrics.clone(), lease));
     place.supervise(arbiter, notices.clone(), factory).await.map_err(StartError::Actor)
 }
 

@@ -17,10 +17,12 @@
 
 use std::{
     collections::{HashMap, VecDeque},
+    sync::Arc,
     time::Duration,
 };
 
 use actix::{Actor, AsyncContext, Context, Handler};
+use tokio::sync::watch;
 use weir_core::{ContentTopic, MessageHash, PubsubTopic, Timestamp, WakuMessage};
 use weir_net::{Acceptance, GossipId as NetworkGossipId};
 use weir_protocols::relay::{
@@ -37,6 +39,7 @@ use crate::{
     archive::Persist,
     deadline::DeadlineTimer,
     journal::{RecordEvidence, RecordNullifier},
+    lightpush::{self, Topics},
     membership::{AnnounceRoots, Poll, RootsChanged},
     metrics::RelayMetrics,
     network::{
@@ -66,6 +69,8 @@ pub(crate) struct Ports {
     pub(crate) started: Port<RelayStarted>,
     pub(crate) journal_nullifiers: Port<RecordNullifier>,
     pub(crate) journal_evidence: Port<RecordEvidence>,
+    /// The topics that it takes part in, for those who ask before they send.
+    pub(crate) topics: watch::Sender<Topics>,
     /// Where accepted messages are kept, in a node that does.
     pub(crate) archive: Option<Port<Persist>>,
     /// What only a rate-limited relay needs.
@@ -310,6 +315,7 @@ impl RelayActor {
         if !join.is_empty() || !leave.is_empty() {
             // A network that is being rebuilt asks for all topics when it is there.
             drop(self.ports.subscriptions.tell(Subscribe { join, leave }));
+            self.publish_topics();
         }
         result
     }
@@ -317,6 +323,11 @@ impl RelayActor {
     fn announce_topics(&self) {
         let join = self.relay.topics().collect();
         drop(self.ports.subscriptions.tell(Subscribe { join, leave: Vec::new() }));
+        self.publish_topics();
+    }
+
+    fn publish_topics(&self) {
+        self.ports.topics.send_replace(Arc::new(self.relay.topics().collect()));
     }
 
     fn deadline_came(&mut self, ctx: &mut Context<Self>) {
@@ -354,8 +365,12 @@ fn traced_hash(message: &WakuMessage, topic: PubsubTopic) -> Option<MessageHash>
 
 impl Bounded for RelayActor {
     /// A place for every gossip message under way, every answer of the pool and the prover, every
-    /// question and the answer to every publish among them, and the rare rest.
-    const MAILBOX: usize = GOSSIP_WINDOW + proof_pool::ANSWERS + prover::QUEUE + 2 * ASKS_IN_FLIGHT + 64;
+    /// question, light push and the answer to every publish among them, and the rare rest.
+    const MAILBOX: usize = GOSSIP_WINDOW
+        + proof_pool::ANSWERS
+        + prover::QUEUE
+        + 2 * (ASKS_IN_FLIGHT + lightpush::MAX_UNDER_WAY)
+        + 64;
 }
 
 impl Actor for RelayActor {

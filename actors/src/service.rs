@@ -18,7 +18,7 @@ pub(crate) enum RequestSeen {
     /// A peer asks.
     Requested { id: RequestId, service: Service, peer: PeerId, body: Body },
     /// The answer was written to its end.
-    Sent(RequestId),
+    Sent { id: RequestId, service: Service },
     /// Nobody waits for an answer any more.
     Abandoned(RequestId),
 }

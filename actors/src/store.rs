@@ -308,7 +308,7 @@ impl Handler<RequestSeen> for StoreActor {
                 self.requests.insert(id, request);
                 self.step(Input::Asked { id, peer, question }, ctx);
             }
-            RequestSeen::Sent(id) => self.end(id, true, ctx),
+            RequestSeen::Sent { id, .. } => self.end(id, true, ctx),
             RequestSeen::Abandoned(id) => self.end(id, false, ctx),
         }
     }

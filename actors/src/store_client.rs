@@ -3,27 +3,17 @@
 //! No actor: the network actor correlates questions and answers, and the rest is waiting. Answers are checked
 //! ([`check_page`]) before anybody sees them.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use rand::{RngCore, rngs::OsRng};
-use tokio::sync::Semaphore;
 use weir_core::{
     PeerAddress,
     store::{Page, Query},
 };
-use weir_net::{Frame, RequestError, Service};
-use weir_protocols::{
-    peer_manager::{Connectedness, PeerInfo},
-    store::{STATUS_OK, TOO_MANY_REQUESTS, check_page},
-};
-use weir_wire::{StoreResponse, encode_store_request, protocol_id};
+use weir_net::Service;
+use weir_protocols::store::{STATUS_OK, TOO_MANY_REQUESTS, check_page};
+use weir_wire::{StoreResponse, encode_store_request};
 
-use crate::{
-    handles::PeersHandle,
-    network::NetworkActor,
-    service::AskPeer,
-    supervision::{AskError, Handle},
-};
+use crate::service_client::{AskFailure, ServiceClient, WhenBusy, request_id};
 
 /// A local client waits this long for one peer (nwaku: 5 s).
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
@@ -32,17 +22,11 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 const MAX_PEERS: usize = 5;
 
 /// Queries under way at one time: an answer has up to 16 MiB.
-const MAX_QUERIES: usize = 8;
+pub(crate) const MAX_QUERIES: usize = 8;
 
 /// The archives of other nodes.
 #[derive(Debug, Clone)]
-pub struct StoreHandle {
-    network: Handle<NetworkActor>,
-    peers: PeersHandle,
-    /// Those the operator names, asked first.
-    store_nodes: Arc<[PeerAddress]>,
-    queries: Arc<Semaphore>,
-}
+pub struct StoreHandle(ServiceClient);
 
 /// A page and how it was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,17 +68,8 @@ impl StoreQueryError {
 }
 
 impl StoreHandle {
-    pub(crate) fn new(
-        network: Handle<NetworkActor>,
-        peers: PeersHandle,
-        store_nodes: Vec<PeerAddress>,
-    ) -> Self {
-        Self {
-            network,
-            peers,
-            store_nodes: store_nodes.into(),
-            queries: Arc::new(Semaphore::new(MAX_QUERIES)),
-        }
+    pub(crate) const fn new(client: ServiceClient) -> Self {
+        Self(client)
     }
 
     /// Asks `peer`, or one of the known store peers after the other until one answers.
@@ -119,23 +94,8 @@ impl StoreHandle {
 
     /// The store peers: those the operator names, then those that are connected and say so.
     pub async fn store_peers(&self) -> Vec<PeerAddress> {
-        let known = self.peers.all().await.unwrap_or_default();
-        let serves = |info: &PeerInfo| {
-            info.connectedness == Connectedness::Connected
-                && info.protocols.iter().any(|protocol| protocol == protocol_id::STORE_QUERY)
-        };
-        let mut others: Vec<PeerAddress> = known
-            .into_iter()
-            .filter(|info| serves(info))
-            .map(|info| info.address)
-            .filter(|address| !self.store_nodes.iter().any(|named| named.peer() == address.peer()))
-            .collect();
-        if !others.is_empty() {
-            // Not always the same one first.
-            let first = OsRng.next_u32() as usize % others.len();
-            others.rotate_left(first);
-        }
-        self.store_nodes.iter().cloned().chain(others).collect()
+        let others = self.0.others(Service::Store).await;
+        self.0.named().iter().cloned().chain(others).collect()
     }
 
     /// Asks one peer.
@@ -145,36 +105,23 @@ impl StoreHandle {
         query: Query,
         patience: Duration,
     ) -> Result<StoreAnswer, StoreQueryError> {
-        let _turn = self.queries.try_acquire().map_err(|_| StoreQueryError::RateLimited)?;
         let request_id = request_id();
-        let question = |reply| AskPeer {
-            peer,
-            service: Service::Store,
-            question: Frame::new(&encode_store_request(&request_id, &query)),
-            reply,
-        };
-        let answer = self.network.ask(patience, question).await.map_err(|error| match error {
-            AskError::Busy => StoreQueryError::RateLimited,
-            AskError::Down => StoreQueryError::Failed(error.to_string()),
-            AskError::Timeout => StoreQueryError::Timeout,
-        })?;
-        let body = answer.map_err(|error| match error {
-            RequestError::Timeout => StoreQueryError::Timeout,
-            other => StoreQueryError::Failed(other.to_string()),
-        })?;
-        // Here and not in the network's task: a page has up to 16 MiB.
-        let response = StoreResponse::decode(&body).map_err(|error| {
-            StoreQueryError::Failed(RequestError::Unreadable(error.to_string()).to_string())
-        })?;
+        let question = encode_store_request(&request_id, &query);
+        let body = self.0.ask(peer, Service::Store, &question, WhenBusy::Refuse, patience).await?;
+        let response = StoreResponse::decode(&body)
+            .map_err(|error| StoreQueryError::Failed(format!("the peer's answer cannot be read: {error}")))?;
         page_of(&query, response).map(|page| StoreAnswer { request_id, page })
     }
 }
 
-/// As live nodes name their requests: 10 random bytes in hex.
-fn request_id() -> String {
-    let mut bytes = [0; 10];
-    OsRng.fill_bytes(&mut bytes);
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+impl From<AskFailure> for StoreQueryError {
+    fn from(failure: AskFailure) -> Self {
+        match failure {
+            AskFailure::Busy => Self::RateLimited,
+            AskFailure::Timeout => Self::Timeout,
+            AskFailure::Failed(why) => Self::Failed(why),
+        }
+    }
 }
 
 fn page_of(query: &Query, response: StoreResponse) -> Result<Page, StoreQueryError> {
@@ -224,11 +171,5 @@ mod tests {
         let page = Page { rows: vec![row.clone(), row], cursor: None };
         let failed = page_of(&Query::default(), response(200, page));
         assert!(matches!(failed, Err(StoreQueryError::Failed(why)) if why.contains("out of order")));
-    }
-
-    #[test]
-    fn request_ids_are_ten_bytes_in_hex_and_never_the_same() {
-        assert_eq!(request_id().len(), 20);
-        assert_ne!(request_id(), request_id());
     }
 }

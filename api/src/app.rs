@@ -67,7 +67,7 @@ fn install<B: Backend>(config: &Config, metrics: Metrics) -> Routes<B> {
         .build();
     let mut routes = Routes::new(OpenApiBuilder::new().info(info).build(), metrics);
     routes = endpoints::weir::install(endpoints::node::install(routes));
-    routes = endpoints::store::install(routes);
+    routes = endpoints::lightpush::install(endpoints::store::install(routes));
     if config.relay {
         routes = endpoints::auto::install(endpoints::relay::install(routes));
     }
@@ -97,7 +97,7 @@ async fn no_such_endpoint<B: Backend>(State(shared): Node<B>, uri: Uri) -> Refus
         "relay" if !shared.config.relay => {
             Refusal::not_found("/relay endpoints are not available. Please check your configuration: --relay")
         }
-        group @ ("filter" | "lightpush" | "messaging") => {
+        group @ ("filter" | "messaging") => {
             Refusal::not_found(format!("/{group} endpoints are not available."))
         }
         _ => Refusal::bad_request("Bad request initiated. Invalid path or method used."),

@@ -7,7 +7,7 @@
 use std::{collections::BTreeMap, future::Future};
 
 use weir_core::{
-    ContentTopic, PeerId, PubsubTopic, ShardId, Timestamp, WakuMessage,
+    ContentTopic, PeerId, PubsubTopic, ShardId, Timestamp, WakuMessage, lightpush,
     store::{Page, Query},
 };
 use weir_protocols::{
@@ -98,6 +98,14 @@ pub trait Backend: Clone + Send + Sync + 'static {
         query: Query,
     ) -> impl Future<Output = Result<StoreAnswer, StoreError>> + Send;
 
+    /// Has a message published by light push, on the topic of its content topic if none is given.
+    fn push(
+        &self,
+        version: LightPushVersion,
+        topic: Option<PubsubTopic>,
+        message: WakuMessage,
+    ) -> impl Future<Output = Result<lightpush::Answer, PushError>> + Send;
+
     /// How the node's archive is; `None` without one.
     fn store_report(&self) -> Result<Option<StoreReport>, Unavailable>;
 
@@ -125,6 +133,32 @@ pub enum Unavailable {
     /// The node is shutting down.
     #[error("the node is stopping")]
     Stopping,
+}
+
+/// The version of light push.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LightPushVersion {
+    /// Version 2, whose answer is yes or no and a text.
+    V2,
+    /// Version 3.
+    V3,
+}
+
+/// Why a push has no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PushError {
+    /// Nobody is known who serves light push.
+    #[error("No suitable service peer & none discovered")]
+    NoPeer,
+    /// No answer in time.
+    #[error("Push request timed out")]
+    Timeout,
+    /// The peer cannot be reached, or its answer is none.
+    #[error("{0}")]
+    Failed(String),
+    /// The node did not answer.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
 }
 
 /// Why a message for the topic of its content topic was not published.

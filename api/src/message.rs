@@ -87,24 +87,31 @@ pub(crate) fn parse(body: &[u8], now: Timestamp) -> Result<WakuMessage, Refusal>
         return Err(undecodable("expected an object"));
     }
     let message: NewMessage<'_> = decode_json(body)?;
-    let payload = not_blank(message.payload)
-        .ok_or_else(|| undecodable("Field `payload` is missing or empty"))
-        .and_then(|text| decode(&text))?;
-    let content_topic = not_blank(message.content_topic)
-        .ok_or_else(|| undecodable("Field `contentTopic` is missing or empty"))?;
-    let meta = message.meta.map_or_else(|| Ok(Bytes::new()), |text| decode(&text))?;
-    let proof = message.proof.map_or_else(|| Ok(Bytes::new()), |text| decode(&text))?;
-    let timestamp = Timestamp::from_nanos(message.timestamp.unwrap_or_default());
-    Ok(WakuMessage {
-        payload,
-        content_topic: ContentTopic::new(&content_topic.0)
-            .map_err(|error| undecodable(&error.to_string()))?,
-        version: message.version.unwrap_or_default(),
-        timestamp: if timestamp.is_set() { timestamp } else { now },
-        meta: Meta::new(meta).map_err(|error| undecodable(&error.to_string()))?,
-        ephemeral: message.ephemeral.unwrap_or_default(),
-        proof: proof_field(proof),
-    })
+    message.check(now)
+}
+
+impl NewMessage<'_> {
+    /// The message, with `now` for one without a time.
+    pub(crate) fn check(self, now: Timestamp) -> Result<WakuMessage, Refusal> {
+        let payload = not_blank(self.payload)
+            .ok_or_else(|| undecodable("Field `payload` is missing or empty"))
+            .and_then(|text| decode(&text))?;
+        let content_topic = not_blank(self.content_topic)
+            .ok_or_else(|| undecodable("Field `contentTopic` is missing or empty"))?;
+        let meta = self.meta.map_or_else(|| Ok(Bytes::new()), |text| decode(&text))?;
+        let proof = self.proof.map_or_else(|| Ok(Bytes::new()), |text| decode(&text))?;
+        let timestamp = Timestamp::from_nanos(self.timestamp.unwrap_or_default());
+        Ok(WakuMessage {
+            payload,
+            content_topic: ContentTopic::new(&content_topic.0)
+                .map_err(|error| undecodable(&error.to_string()))?,
+            version: self.version.unwrap_or_default(),
+            timestamp: if timestamp.is_set() { timestamp } else { now },
+            meta: Meta::new(meta).map_err(|error| undecodable(&error.to_string()))?,
+            ephemeral: self.ephemeral.unwrap_or_default(),
+            proof: proof_field(proof),
+        })
+    }
 }
 
 impl<'a> From<&'a WakuMessage> for ReceivedMessage<'a> {

@@ -4,6 +4,7 @@ mod admin;
 mod cors;
 mod document;
 mod fake;
+mod lightpush;
 mod node;
 mod publish;
 mod relay;

@@ -16,7 +16,7 @@ use tokio::{task::spawn_blocking, time::timeout};
 use weir_actors::{
     ArchiveSettings, Clock,
     handles::{ArchiveHandle, RelayHandle},
-    node::{Node, Settings, StoreServiceSettings},
+    node::{LightPushSettings, Node, Settings, StoreServiceSettings},
     system::Arbiters,
 };
 use weir_core::{
@@ -156,6 +156,7 @@ async fn start(
         archive,
         // Without a limit: what is measured is how long an answer takes, not how many are allowed.
         store_service: StoreServiceSettings::default(),
+        lightpush: LightPushSettings::default(),
         clock: Clock::system(),
     };
     Node::start(arbiters, settings, &mut Registry::default()).await.map_err(|error| failed(&error))

@@ -126,6 +126,12 @@ impl Frame {
         Self(encode_frame(body))
     }
 
+    /// What was encoded, without the length before it.
+    pub fn body(&self) -> &[u8] {
+        let prefix = self.0.iter().take_while(|byte| **byte >= 0x80).count() + 1;
+        self.0.get(prefix..).unwrap_or_default()
+    }
+
     /// Bytes that are written, and held until then.
     pub fn size(&self) -> usize {
         self.0.len()

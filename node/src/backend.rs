@@ -9,15 +9,19 @@ use rand::{RngCore, rngs::OsRng};
 use weir_actors::{
     Clock,
     handles::{
-        ArchiveReport, NodeHandles, PublishAutoError as AutoError, QueryError, StoreQueryError, TopicsError,
+        self, ArchiveReport, NodeHandles, PublishAutoError as AutoError, QueryError, StoreQueryError,
+        TopicsError,
     },
     supervision::AskError,
 };
 use weir_api::backend::{
-    Backend, ConnectError, EvidenceReport, HealthError, MessagesError, NodeInfo, PublishAutoError,
-    QuotaReport, StoreAnswer, StoreError, StoreReport, SubscribeError, Unavailable,
+    Backend, ConnectError, EvidenceReport, HealthError, LightPushVersion, MessagesError, NodeInfo,
+    PublishAutoError, PushError, QuotaReport, StoreAnswer, StoreError, StoreReport, SubscribeError,
+    Unavailable,
 };
-use weir_core::{ContentTopic, PeerId, PubsubTopic, ShardId, Timestamp, WakuMessage, store::Query};
+use weir_core::{
+    ContentTopic, PeerId, PubsubTopic, ShardId, Timestamp, WakuMessage, lightpush, store::Query,
+};
 use weir_protocols::{
     health::{Facts, Lifecycle, Report, RlnState, StoreState},
     peer_manager::{Connectedness, PeerInfo},
@@ -211,6 +215,24 @@ impl Backend for NodeBackend {
             store_peers: connected(protocol_id::STORE_QUERY),
         };
         Ok(facts.report())
+    }
+
+    async fn push(
+        &self,
+        version: LightPushVersion,
+        topic: Option<PubsubTopic>,
+        message: WakuMessage,
+    ) -> Result<lightpush::Answer, PushError> {
+        let version = match version {
+            LightPushVersion::V2 => handles::LightPushVersion::V2,
+            LightPushVersion::V3 => handles::LightPushVersion::V3,
+        };
+        self.handles()?.lightpush.push(version, topic, message).await.map_err(|error| match error {
+            handles::PushError::NoPeer => PushError::NoPeer,
+            handles::PushError::Timeout => PushError::Timeout,
+            handles::PushError::Busy => PushError::Unavailable(Unavailable::Overloaded),
+            handles::PushError::Failed(why) => PushError::Failed(why),
+        })
     }
 
     async fn store_query(&self, peer: Option<&str>, query: Query) -> Result<StoreAnswer, StoreError> {

@@ -34,8 +34,8 @@ pub use raw::{Items, RawConfig};
 pub use secret::Secret;
 pub use size::{MessageSize, MessageSizeError};
 pub use validated::{
-    Config, CredentialSource, ExternalAddress, LogConfig, MetricsConfig, NetworkConfig, NodeKey, Notice,
-    RelayConfig, RestConfig, RlnConfig, Sharding, StoreConfig,
+    Config, CredentialSource, ExternalAddress, LightPushConfig, LogConfig, MetricsConfig, NetworkConfig,
+    NodeKey, Notice, RelayConfig, RestConfig, RlnConfig, Sharding, StoreConfig,
 };
 
 /// Reads the other layers, stacks them under `flags` and validates the result.

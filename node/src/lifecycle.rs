@@ -27,7 +27,8 @@ use tokio::{
 use weir_actors::{
     ArchiveSettings, Clock,
     node::{
-        DrainError, GivenUp, MemberSettings, Node, RlnSettings, Settings, StartError, StoreServiceSettings,
+        DrainError, GivenUp, LightPushServiceSettings, LightPushSettings, MemberSettings, Node, RlnSettings,
+        Settings, StartError, StoreServiceSettings,
     },
     system::{self, Arbiters},
 };
@@ -49,7 +50,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     backend::{NodeBackend, ReadEvidence},
-    config::{Config, RlnConfig, StoreConfig},
+    config::{Config, LightPushConfig, RlnConfig, StoreConfig},
     output::{
         self,
         banner::{Banner, MembershipLine},
@@ -251,6 +252,7 @@ fn settings(
         rln,
         archive: None,
         store_service: store_service(config),
+        lightpush: lightpush(config),
         clock,
     }
 }
@@ -258,10 +260,17 @@ fn settings(
 fn store_service(config: &Config) -> StoreServiceSettings {
     let store = config.store.as_ref();
     StoreServiceSettings {
-        limit: store.and_then(|store| store.limits.of(Service::Store)),
+        limit: config.limits.of(Service::Store),
         nodes: config.store_nodes.clone(),
         resume: store.is_some_and(|store| store.resume),
     }
+}
+
+fn lightpush(config: &Config) -> LightPushSettings {
+    let LightPushConfig { serves, proofs, nodes } = &config.lightpush;
+    let limit = config.limits.of(Service::Lightpush);
+    let service = serves.then_some(LightPushServiceSettings { limit, proofs: *proofs });
+    LightPushSettings { service, nodes: nodes.clone() }
 }
 
 /// A server of PostgreSQL that does not answer is no reason not to start: the archive waits for it.

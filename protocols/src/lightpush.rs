@@ -9,4 +9,4 @@ mod server;
 
 pub use proof_quota::ProofQuotaConfig;
 pub use recovery::{Class, Judgement, class_of, judge};
-pub use server::{Proofs, Server, ServerConfig, ToPublish};
+pub use server::{Proofs, Requester, Server, ServerConfig, ToPublish, refusal};

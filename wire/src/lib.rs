@@ -40,7 +40,7 @@ pub use filter::{
 };
 pub use lightpush::{
     LIGHTPUSH_REQUEST_MAX_FRAME, LIGHTPUSH_RESPONSE_MAX_FRAME, LightPushRequest, LightPushResponse,
-    encode_lightpush_request,
+    NO_REQUEST_ID, encode_lightpush_request,
 };
 pub use lightpush_legacy::encode_legacy_lightpush_request;
 pub use message::{decode_message, encode_message, encoded_len};

@@ -26,7 +26,7 @@ pub const LIGHTPUSH_REQUEST_MAX_FRAME: usize = 10 * 150 * 1024 + 64 * 1024;
 pub const LIGHTPUSH_RESPONSE_MAX_FRAME: usize = 64 * 1024;
 
 /// The request id in the answer to a request that has none that can be read, as live nodes have it.
-pub(crate) const NO_REQUEST_ID: &str = "N/A";
+pub const NO_REQUEST_ID: &str = "N/A";
 
 const REQUEST_ID: u64 = 1;
 const PUBSUB_TOPIC: u64 = 20;

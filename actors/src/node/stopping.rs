@@ -11,8 +11,9 @@ use tokio::{
 
 use super::Node;
 use crate::{
-    archive::DrainArchive, journal::DrainJournal, membership::DrainMembership, network::CloseNetwork,
-    port::Reply, relay::DrainRelay, store::StopStore, supervision::Handle, system::Arbiters,
+    archive::DrainArchive, journal::DrainJournal, lightpush::DrainLightPush, membership::DrainMembership,
+    network::CloseNetwork, port::Reply, relay::DrainRelay, store::StopStore, supervision::Handle,
+    system::Arbiters,
 };
 
 /// How long the threads may take to end when their actors have finished. They drop what is left;
@@ -58,6 +59,9 @@ impl Node {
                 }
             };
             let (relay, ()) = tokio::join!(finished(&self.relay, relay_end, DrainRelay), store);
+            if let Some(lightpush) = &self.lightpush {
+                finished(lightpush, relay_end, DrainLightPush).await;
+            }
             let network = finished(&self.network, end - quarter, CloseNetwork).await;
             let archive = async {
                 match archive {

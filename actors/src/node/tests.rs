@@ -39,6 +39,7 @@ fn unlimited(folder: &Path, key: u8, static_nodes: Vec<PeerAddress>) -> Settings
         rln: None,
         archive: None,
         store_service: StoreServiceSettings::default(),
+        lightpush: LightPushSettings::default(),
         clock: Clock::system(),
     }
 }

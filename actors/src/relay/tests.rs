@@ -78,6 +78,7 @@ impl Rig {
             started: start,
             journal_nullifiers: nullifier,
             journal_evidence: record,
+            topics: watch::channel(Topics::default()).0,
             archive: Some(archive),
             rln: setup.rln.then_some(rln),
         };

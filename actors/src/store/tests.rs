@@ -93,7 +93,7 @@ async fn a_page_is_sent_under_the_name_the_peer_has_for_it() {
     assert!(not_after > clock().now());
     reply.give(Ok(page()));
     rig.answered(id, 200, "OK", page()).await;
-    rig.tell(RequestSeen::Sent(id));
+    rig.tell(RequestSeen::Sent { id, service: Service::Store });
 }
 
 #[actix::test]

@@ -15,6 +15,8 @@ const ROUTES: &[(&str, &str)] = &[
     ("get", "/weir/v1/store"),
     ("get", "/store/v3/messages"),
     ("options", "/store/v3/messages"),
+    ("post", "/lightpush/v3/message"),
+    ("post", "/lightpush/v1/message"),
     ("post", "/relay/v1/subscriptions"),
     ("delete", "/relay/v1/subscriptions"),
     ("options", "/relay/v1/subscriptions"),

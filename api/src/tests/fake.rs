@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::Notify;
 use weir_core::{
-    ContentTopic, MessageHash, PeerId, PubsubTopic, ShardId, Timestamp, WakuMessage, store::Query,
+    ContentTopic, MessageHash, PeerId, PubsubTopic, ShardId, Timestamp, WakuMessage, lightpush, store::Query,
 };
 use weir_protocols::{
     health::{Facts, Lifecycle, Report, RlnState, StoreState},
@@ -13,8 +13,9 @@ use weir_protocols::{
 };
 
 use crate::backend::{
-    Backend, ConnectError, EvidenceReport, HealthError, MessagesError, NodeInfo, PublishAutoError,
-    QuotaReport, StoreAnswer, StoreError, StoreReport, SubscribeError, Unavailable,
+    Backend, ConnectError, EvidenceReport, HealthError, LightPushVersion, MessagesError, NodeInfo,
+    PublishAutoError, PushError, QuotaReport, StoreAnswer, StoreError, StoreReport, SubscribeError,
+    Unavailable,
 };
 
 /// The fake node's time: 2023-11-14.
@@ -44,6 +45,7 @@ pub(crate) struct Script {
     pub(crate) connect: Result<(), ConnectError>,
     pub(crate) health: Result<Report, HealthError>,
     pub(crate) store_query: Result<StoreAnswer, StoreError>,
+    pub(crate) push: Result<lightpush::Answer, PushError>,
     pub(crate) store_report: Option<StoreReport>,
     pub(crate) quota: Option<QuotaReport>,
     pub(crate) evidence: Result<Option<EvidenceReport>, String>,
@@ -51,6 +53,7 @@ pub(crate) struct Script {
     // What was asked.
     pub(crate) published: Vec<(Option<PubsubTopic>, WakuMessage)>,
     pub(crate) asked: Vec<String>,
+    pub(crate) pushed: Vec<(LightPushVersion, Option<PubsubTopic>, WakuMessage)>,
     pub(crate) queried: Vec<(Option<String>, Query)>,
 }
 
@@ -78,6 +81,8 @@ impl Fake {
             connect: Ok(()),
             health: Ok(facts.report()),
             store_query: Ok(StoreAnswer::default()),
+            push: Ok(lightpush::Answer::published(1)),
+            pushed: Vec::new(),
             store_report: None,
             quota: None,
             evidence: Ok(None),
@@ -187,6 +192,17 @@ impl Backend for Fake {
 
     async fn health(&self) -> Result<Report, HealthError> {
         self.script().health.clone()
+    }
+
+    async fn push(
+        &self,
+        version: LightPushVersion,
+        topic: Option<PubsubTopic>,
+        message: WakuMessage,
+    ) -> Result<lightpush::Answer, PushError> {
+        let mut script = self.script();
+        script.pushed.push((version, topic, message));
+        script.push.clone()
     }
 
     async fn store_query(&self, peer: Option<&str>, query: Query) -> Result<StoreAnswer, StoreError> {

@@ -110,7 +110,6 @@ async fn a_group_that_is_not_installed_says_which_flag_installs_it() {
             "/relay endpoints are not available. Please check your configuration: --relay",
         ),
         ("/filter/v2/subscriptions", "/filter endpoints are not available."),
-        ("/lightpush/v3/message", "/lightpush endpoints are not available."),
         ("/messaging/v1/subscriptions", "/messaging endpoints are not available."),
     ];
     for (path, text) in cases {

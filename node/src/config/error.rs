@@ -299,6 +299,33 @@ pub enum ConfigError {
         /// The rule.
         source: weir_protocols::rate_limit::SettingError,
     },
+    /// A limit for services while none is on.
+    #[error(
+        "{setting} has no effect, as nothing is served; set --store, --lightpush or another service, or remove it"
+    )]
+    NothingServed {
+        /// The setting.
+        setting: Setting,
+    },
+    /// A setting of the light push service while it is off.
+    #[error("{setting} has no effect, as light push is not served ({switch}); set --lightpush or remove it")]
+    LightPushOff {
+        /// The setting.
+        setting: Setting,
+        /// What turned it off.
+        switch: Setting,
+    },
+    /// A text that does not say how many proofs clients get.
+    #[error(
+        "{setting}: `{text}` is not <messages for one client>/<messages for all> with the first at least 1 and at \
+         most the second, as in 10/50"
+    )]
+    ProofShare {
+        /// The setting.
+        setting: Setting,
+        /// The text.
+        text: String,
+    },
     /// A setting of the metrics server while it is off.
     #[error(
         "{setting} has no effect, as the metrics server is off ({switch}); set --metrics-server=true or remove it"

@@ -10,7 +10,7 @@ use weir_core::limits::DEFAULT_MAX_MESSAGE_SIZE;
 
 use super::{
     Items, LogFormat, LogLevel, MessageSize, Nat, RawConfig,
-    raw::{General, Metrics, Network, Relay, Rest, Rln, Store},
+    raw::{General, Metrics, Network, Relay, Rest, Rln, Services, Store},
 };
 
 /// A named network.
@@ -116,6 +116,7 @@ pub(super) fn defaults() -> RawConfig {
             store_resume: Some(false),
             ..Store::default()
         },
+        services: Services { lightpush: Some(false), ..Services::default() },
         rest: Rest {
             rest_address: LOOPBACK,
             rest_port: Some(8645),

@@ -25,6 +25,8 @@ pub struct RawConfig {
     #[command(flatten)]
     pub store: Store,
     #[command(flatten)]
+    pub services: Services,
+    #[command(flatten)]
     pub rest: Rest,
     #[command(flatten)]
     pub metrics: Metrics,
@@ -184,7 +186,28 @@ pub struct Store {
     /// At the start fetch from store peers what passed while the node was away, up to six hours [default: false]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", hide_possible_values = true, value_parser = BoolishValueParser::new())]
     pub store_resume: Option<bool>,
-    /// How often peers may ask, [store|storev3:]<volume>/<period><h|m|s|ms>; 0 for no limit [default: store:500/1s] (repeatable)
+}
+
+/// Settings of the services for clients that do not relay.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Services for clients")]
+pub struct Services {
+    /// Publish messages of clients by light push, versions 2 and 3 [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", hide_possible_values = true, value_parser = BoolishValueParser::new())]
+    pub lightpush: Option<bool>,
+    /// Ask this peer to publish what comes by REST's /lightpush, a multiaddr that ends in /p2p/<id> (repeatable)
+    ///
+    /// Without one the node's own service publishes, or with --lightpush=false a connected peer that offers it.
+    #[arg(long, value_name = "MULTIADDR")]
+    pub lightpushnode: Option<Vec<Items>>,
+    /// Make RLN proofs for clients that bring none, so many messages an epoch for one client and for all [default: none]
+    ///
+    /// They come out of this node's own quota. As in 10/50: 10 for each client, 50 together.
+    #[arg(long, value_name = "EACH/ALL")]
+    pub lightpush_rln_service: Option<String>,
+    /// How often peers may ask, [store|storev3|lightpush|px|filter:]<volume>/<period><h|m|s|ms>; 0 for no limit (repeatable)
+    ///
+    /// Without a name it holds for every service. [default: store:500/1s, lightpush:5/1s, px:5/1s, filter:100/1s]
     #[arg(long, value_name = "LIMIT")]
     pub rate_limit: Option<Vec<Items>>,
 }

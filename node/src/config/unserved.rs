@@ -82,8 +82,6 @@ pub(super) const UNSERVED: &[Unserved] = &[
     row("filter-subscription-timeout", "filter", NOTHING),
     row("filter-max-peers-to-serve", "filter", NOTHING),
     row("filter-max-criteria", "filter", NOTHING),
-    row("lightpush", "light push", OFF),
-    row("lightpushnode", "light push", NOTHING),
     row("discv5-discovery", "discv5", OFF),
     row("discv5-udp-port", "discv5", NOTHING),
     row("discv5-bootstrap-node", "discv5", NOTHING),

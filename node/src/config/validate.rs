@@ -11,6 +11,7 @@ mod network;
 mod relay;
 mod rln;
 mod servers;
+mod services;
 mod store;
 
 /// Checks the settings, cheapest and most general rules first.
@@ -33,6 +34,8 @@ pub(super) fn validate(layers: &Layers) -> Result<Config, ConfigError> {
         rln,
         store,
         store_nodes,
+        lightpush: services::lightpush(layers)?,
+        limits: services::limits(layers)?,
         rest: servers::rest(layers, rest.as_ref())?,
         metrics: servers::metrics(metrics.as_ref()),
         log: LogConfig {

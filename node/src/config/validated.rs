@@ -5,6 +5,7 @@
 
 use std::{fmt, net::IpAddr, net::SocketAddr, num::NonZeroU8, path::PathBuf};
 
+use weir_actors::node::ProofShare;
 use weir_core::{
     Autosharding, AutoshardingError, ClusterId, ContentTopic, PeerAddress, PubsubTopic, ShardId,
 };
@@ -32,6 +33,10 @@ pub struct Config {
     pub store: Option<StoreConfig>,
     /// Peers whose archives are asked before others.
     pub store_nodes: Vec<PeerAddress>,
+    /// Publishing for clients, and who is asked to publish.
+    pub lightpush: LightPushConfig,
+    /// How often peers may ask what is served.
+    pub limits: RateLimits,
     /// The REST server; `None` when it is off.
     pub rest: Option<RestConfig>,
     /// The metrics server; `None` when it is off.
@@ -194,10 +199,19 @@ pub struct StoreConfig {
     pub retention: Retention,
     /// Connections to PostgreSQL, at most.
     pub connections: usize,
-    /// How often peers may ask.
-    pub limits: RateLimits,
     /// Whether to fetch at the start what passed while the node was away.
     pub resume: bool,
+}
+
+/// Light push, both sides.
+#[derive(Debug, Clone)]
+pub struct LightPushConfig {
+    /// Whether messages of clients are published.
+    pub serves: bool,
+    /// The node's own proofs that clients get; `None` when clients bring theirs.
+    pub proofs: Option<ProofShare>,
+    /// Peers that are asked to publish before others.
+    pub nodes: Vec<PeerAddress>,
 }
 
 /// The REST server.

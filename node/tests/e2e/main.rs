@@ -16,6 +16,7 @@ mod clusters;
 mod crash;
 mod double_signal;
 mod full_disk;
+mod lightpush;
 mod log;
 mod metrics;
 mod node;

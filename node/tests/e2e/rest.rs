@@ -94,6 +94,12 @@ impl Rest {
             .unwrap_or_else(|error| panic!("GET {path}: {error}: {}", reply.text))
     }
 
+    /// The reply to a POST of JSON.
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Reply {
+        let request = self.client.post(format!("{}{path}", self.base)).json(body);
+        reply(request.send().await.expect("the node answers")).await.expect("text")
+    }
+
     /// Publishes `payload`; `None` when the connection fails before there is an answer.
     pub(crate) async fn try_publish(&self, topic: PubsubTopic, payload: &[u8]) -> Option<Reply> {
         let message = json!({"payload": STANDARD.encode(payload), "contentTopic": CONTENT_TOPIC});

@@ -58,6 +58,16 @@ pub enum Proofs {
     Attached(ProofQuotaConfig),
 }
 
+/// Who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Requester<'a> {
+    /// A peer.
+    Peer(&'a PeerId),
+    /// A local client of the node. The relay gives its messages proofs of the node's own quota, as it does
+    /// those that are published without light push.
+    Local,
+}
+
 /// A request that the relay is to publish.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ToPublish {
@@ -99,7 +109,7 @@ impl Server {
     /// What the relay is to publish, or the answer. `serves` tells whether the relay takes part in a topic.
     pub fn admit(
         &mut self,
-        from: &PeerId,
+        from: Requester<'_>,
         asked: Result<Request, Malformed>,
         serves: impl Fn(PubsubTopic) -> bool,
         now: Timestamp,
@@ -148,7 +158,7 @@ impl Server {
                 self.published.insert(hash, relay_peers, now);
                 Answer::published(relay_peers)
             }
-            Err(error) => failed(&error),
+            Err(error) => refusal(&error),
         }
     }
 
@@ -165,7 +175,8 @@ impl Server {
         })
     }
 
-    fn take_proof(&mut self, from: &PeerId, now: Timestamp) -> Result<(), Answer> {
+    fn take_proof(&mut self, from: Requester<'_>, now: Timestamp) -> Result<(), Answer> {
+        let Requester::Peer(from) = from else { return Ok(()) };
         match (self.proofs, &mut self.quota) {
             (Proofs::NotNeeded, _) => Ok(()),
             (_, Some(quota)) => quota
@@ -204,7 +215,8 @@ fn with_own_proof(why: &impl std::fmt::Display) -> String {
     format!("{why}; attach a proof of your own")
 }
 
-fn failed(error: &PublishError) -> Answer {
+/// The answer to a request that the relay cannot publish.
+pub fn refusal(error: &PublishError) -> Answer {
     let status = match error {
         PublishError::NotSubscribed(topic) => return unsupported(*topic),
         PublishError::TooLarge { max } => return too_large(*max),

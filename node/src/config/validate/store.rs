@@ -2,10 +2,9 @@
 
 use std::path::Path;
 
-use weir_protocols::rate_limit::{self, RateLimits};
 use weir_storage::archive::{Location, Retention};
 
-use super::{items, pick, take};
+use super::{pick, take};
 use crate::config::{
     ConfigError, Secret, Setting, StoreConfig,
     layers::{Given, Layers},
@@ -44,7 +43,6 @@ pub(super) fn validate(layers: &Layers, data_dir: &Path) -> Result<Option<StoreC
         location: location(pick!(layers, store.store_message_db_url), data_dir)?,
         retention: retention(take!(layers, store.store_message_retention_policy))?,
         connections: connections.value as usize,
-        limits: limits(layers)?,
         resume: take!(layers, store.store_resume).value,
     }))
 }
@@ -59,15 +57,6 @@ fn retention(given: Given<String>) -> Result<Retention, ConfigError> {
     value.parse().map_err(|source| ConfigError::Retention { setting, source })
 }
 
-fn limits(layers: &Layers) -> Result<RateLimits, ConfigError> {
-    let given = pick!(layers, store.rate_limit);
-    let parse = |(text, setting): (&str, &Setting)| {
-        text.parse::<rate_limit::Setting>()
-            .map_err(|source| ConfigError::RateLimit { setting: setting.clone(), source })
-    };
-    items(given.as_ref()).map(parse).collect()
-}
-
 /// Values that keep nothing agree with an archive that is off.
 fn refuse_settings_without_effect(layers: &Layers, switch: &Setting) -> Result<(), ConfigError> {
     let url = pick!(layers, store.store_message_db_url).filter(|url| !url.value.expose().is_empty());
@@ -77,7 +66,6 @@ fn refuse_settings_without_effect(layers: &Layers, switch: &Setting) -> Result<(
         Given::written(policy),
         Given::written(pick!(layers, store.store_max_num_db_connections)),
         Given::written(pick!(layers, store.store_resume).filter(|given| given.value)),
-        Given::written(pick!(layers, store.rate_limit)),
     ];
     match written.into_iter().flatten().next() {
         Some(setting) => Err(ConfigError::StoreOff { setting, switch: switch.clone() }),

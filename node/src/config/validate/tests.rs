@@ -137,7 +137,15 @@ fn contradictions_are_refused_by_the_rule_they_break() {
         }),
         (&["--store-max-num-db-connections=5"], |e| matches!(e, ConfigError::StoreOff { .. })),
         (&["--store-resume"], |e| matches!(e, ConfigError::StoreOff { .. })),
-        (&["--rate-limit=store:5/1s"], |e| matches!(e, ConfigError::StoreOff { .. })),
+        (&["--rate-limit=store:5/1s"], |e| matches!(e, ConfigError::NothingServed { .. })),
+        (&["--lightpush-rln-service=1/2"], |e| matches!(e, ConfigError::LightPushOff { .. })),
+        (&["--lightpush", "--rln-relay=false", "--lightpush-rln-service=1/2"], |e| {
+            matches!(e, ConfigError::RlnOff { .. })
+        }),
+        (&["--lightpush", "--lightpush-rln-service=10"], |e| matches!(e, ConfigError::ProofShare { .. })),
+        (&["--lightpush", "--lightpush-rln-service=0/2"], |e| matches!(e, ConfigError::ProofShare { .. })),
+        (&["--lightpush", "--lightpush-rln-service=3/2"], |e| matches!(e, ConfigError::ProofShare { .. })),
+        (&["--lightpushnode=/ip4/127.0.0.1/tcp/1"], |e| matches!(e, ConfigError::PeerAddress { .. })),
         (&["--store", "--rate-limit=store:often"], |e| matches!(e, ConfigError::RateLimit { .. })),
         (&["--storenode=/ip4/127.0.0.1/tcp/1"], |e| matches!(e, ConfigError::PeerAddress { .. })),
         (

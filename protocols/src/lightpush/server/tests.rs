@@ -64,7 +64,7 @@ fn server(proofs: Proofs) -> Server {
 const SERVED: &str = "/waku/2/default-content/proto";
 
 fn admit(server: &mut Server, asked: Result<Request, Malformed>) -> Result<ToPublish, Answer> {
-    server.admit(&peer(1), asked, |topic| topic == shard(1), at(5))
+    server.admit(Requester::Peer(&peer(1)), asked, |topic| topic == shard(1), at(5))
 }
 
 fn outcome(server: &mut Server, outcome: Result<usize, PublishError>) -> Answer {
@@ -191,7 +191,7 @@ fn proofs_of_the_node_are_for_those_who_bring_none_and_have_some_left() {
     let send = |server: &mut Server, n: u8, nanos: i64, brings: bool| {
         let message = WakuMessage { timestamp: Timestamp::from_nanos(nanos), ..message(SERVED) };
         let message = if brings { with_proof(message) } else { message };
-        let admitted = server.admit(&peer(n), asked(None, message), |_| true, at(5));
+        let admitted = server.admit(Requester::Peer(&peer(n)), asked(None, message), |_| true, at(5));
         admitted.map_or_else(|answer| answer.status.code(), |_| 0)
     };
     assert_eq!([1, 2, 3].map(|nanos| send(&mut server, 1, nanos, false)), [0, 0, 429]);
@@ -201,7 +201,18 @@ fn proofs_of_the_node_are_for_those_who_bring_none_and_have_some_left() {
         "a proof of its own costs none"
     );
     assert_eq!([6, 7].map(|nanos| send(&mut server, 2, nanos, false)), [0, 429], "together 3");
-    assert_eq!(server.admit(&peer(1), asked(None, message(SERVED)), |_| true, at(605)).map(|_| ()), Ok(()));
+    assert_eq!(
+        server.admit(Requester::Peer(&peer(1)), asked(None, message(SERVED)), |_| true, at(605)).map(|_| ()),
+        Ok(())
+    );
+}
+
+#[test]
+fn local_clients_cost_the_quota_of_others_nothing() {
+    for proofs in [Proofs::Brought, Proofs::Attached(ProofQuotaConfig { total: 0, ..QUOTA })] {
+        let admitted = server(proofs).admit(Requester::Local, asked(None, message(SERVED)), |_| true, at(5));
+        assert!(admitted.is_ok(), "{admitted:?}");
+    }
 }
 
 #[test]
@@ -211,6 +222,6 @@ fn the_same_message_again_is_a_success_for_two_minutes_and_costs_no_proof() {
     assert_eq!(outcome(&mut server, Ok(3)), Answer::published(3));
     assert_eq!(admit(&mut server, asked(None, message(SERVED))), Err(Answer::published(3)));
     assert_eq!(outcome(&mut server, Ok(0)), Answer::published(3), "with a proof of its own");
-    let later = server.admit(&peer(1), asked(None, message(SERVED)), |_| true, at(125));
+    let later = server.admit(Requester::Peer(&peer(1)), asked(None, message(SERVED)), |_| true, at(125));
     assert_eq!(later.expect_err("forgotten").status, Status::TooManyRequests);
 }
