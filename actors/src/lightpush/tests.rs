@@ -99,7 +99,7 @@ async fn a_message_goes_to_the_relay_and_its_outcome_back_under_the_clients_name
     let id = rig.ask(b"hello");
     let publish = rig.publishes.next().await;
     assert_eq!((publish.topic, &publish.message.payload[..]), (topic(3), &b"hello"[..]));
-    assert_eq!(publish.message.timestamp, NOON, "it had none");
+    assert!(publish.message.timestamp >= NOON, "it had none");
     published(publish, Ok(3));
     let expected = LightPushResponse { request_id: "mine".to_owned(), answer: Answer::published(3) };
     assert_eq!(rig.answered(id).await, expected);
