@@ -185,6 +185,8 @@ pub struct StatusHandle {
     pub(crate) membership: Option<Handle<MembershipActor>>,
     pub(crate) quota: Option<QuotaWatch>,
     pub(crate) resume: Option<watch::Receiver<ResumeState>>,
+    pub(crate) record: Option<watch::Receiver<Option<Arc<str>>>>,
+    pub(crate) serves_peer_exchange: bool,
     pub(crate) clock: Clock,
 }
 
@@ -230,6 +232,16 @@ impl StatusHandle {
             epoch,
             resets_at: watch.epoch_length.end(epoch),
         })
+    }
+
+    /// Whether peers are told of others.
+    pub const fn serves_peer_exchange(&self) -> bool {
+        self.serves_peer_exchange
+    }
+
+    /// The node's own record, `enr:-…`; none when it tells nobody, or not yet.
+    pub fn record(&self) -> Option<Arc<str>> {
+        self.record.as_ref()?.borrow().clone()
     }
 
     /// Whether the node still fetches what it missed while it was away.

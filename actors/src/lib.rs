@@ -12,7 +12,8 @@
 //!     ^                  v  │                       ^
 //!     │      proof pool, prover                     │
 //!     ├── queries, pages ── store ── queries ───────┘
-//!     └── pushes, answers ── lightpush ── publishes ──> relay
+//!     ├── pushes, answers ── lightpush ── publishes ──> relay
+//!     └── records ── peer_exchange ── peers ──> peers
 //! ```
 //!
 //! Invariant: no other crate imports actix.
@@ -28,6 +29,7 @@ mod membership;
 mod metrics;
 mod network;
 pub mod node;
+mod peer_exchange;
 mod peers;
 pub mod port;
 #[cfg(test)]

@@ -91,6 +91,11 @@ impl LightPushHandle {
         Self { client, own, metrics }
     }
 
+    /// Whether the node publishes for peers.
+    pub const fn serves(&self) -> bool {
+        self.own.is_some()
+    }
+
     /// Has `message` published on `topic`, or on the topic of its content topic, by the peers that the operator
     /// names, else by the node's own service, else by a connected peer that offers the service.
     pub async fn push(

@@ -23,11 +23,13 @@ use weir_rln::{FastPath, Prover, Verifier};
 
 mod archive;
 mod lightpush;
+mod peer_exchange;
 mod service;
 mod store;
 
 pub(crate) use archive::{ArchiveMetrics, Loss, QueryKind, word_of};
 pub(crate) use lightpush::LightPushMetrics;
+pub(crate) use peer_exchange::PeerExchangeMetrics;
 pub(crate) use service::ServiceMetrics;
 pub(crate) use store::StoreMetrics;
 

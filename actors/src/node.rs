@@ -42,8 +42,9 @@ use crate::{
     lightpush::{self as lightpush_actor, LightPushActor, Topics},
     lightpush_client::PUSHES_AT_ONCE,
     membership::{self, MembershipActor},
-    metrics::{ActorLabel, Fallbacks, LightPushMetrics, Metrics, StoreMetrics},
+    metrics::{ActorLabel, Fallbacks, LightPushMetrics, Metrics, PeerExchangeMetrics, StoreMetrics},
     network::{self, NetworkActor},
+    peer_exchange::{self as px_actor, PeerExchangeActor},
     peers::{self, PeersActor},
     proof_pool,
     prover::{self, Member, QuotaUse, Standing},
@@ -96,6 +97,8 @@ pub struct Settings {
     pub store_service: StoreServiceSettings,
     /// Publishing for clients, and who is asked to publish.
     pub lightpush: LightPushSettings,
+    /// Telling peers of others, and asking for some.
+    pub peer_exchange: PeerExchangeSettings,
     /// The clock.
     pub clock: Clock,
 }
@@ -136,6 +139,17 @@ pub struct ProofShare {
     pub per_client: u32,
     /// For all clients.
     pub total: u32,
+}
+
+/// Telling peers of others, and asking for some.
+#[derive(Debug, Clone, Default)]
+pub struct PeerExchangeSettings {
+    /// Whether peers are told.
+    pub serves: bool,
+    /// How often they may ask; none for no limit.
+    pub limit: Option<RateLimit>,
+    /// Peers to ask; the node stays connected to them. With any, others that are connected are asked too.
+    pub nodes: Vec<PeerAddress>,
 }
 
 /// Opens the ledger, again after a fault.
@@ -226,6 +240,7 @@ struct Places {
     membership: Vacancy<MembershipActor>,
     store: Vacancy<StoreActor>,
     lightpush: Vacancy<LightPushActor>,
+    peer_exchange: Vacancy<PeerExchangeActor>,
 }
 
 impl Node {
@@ -248,6 +263,7 @@ impl Node {
             archive,
             store_service,
             lightpush,
+            peer_exchange,
             clock,
         } = settings;
         if archive.is_some() {
@@ -255,6 +271,9 @@ impl Node {
         }
         if lightpush.service.is_some() {
             network.serves.extend([Service::LightPush, Service::LegacyLightPush]);
+        }
+        if peer_exchange.serves {
+            network.serves.insert(Service::PeerExchange);
         }
         let slots = archive.as_ref().map_or(0, |archive| archive.readers);
         let threads = Threads::start(arbiters);
@@ -269,6 +288,7 @@ impl Node {
             membership: Vacancy::new("membership"),
             store: Vacancy::new("store"),
             lightpush: Vacancy::new("lightpush"),
+            peer_exchange: Vacancy::new("peer_exchange"),
         };
         let (relay_handle, network_handle) = (places.relay.handle(), places.network.handle());
         let (peers_handle, journal_handle) = (places.peers.handle(), places.journal.handle());
@@ -389,6 +409,11 @@ impl Node {
             let ports = ServicePorts { seen: store.port(), started: store.port(), busy: store_actor::busy };
             services.insert(Service::Store, ports);
         }
+        if peer_exchange.serves {
+            let actor = places.peer_exchange.handle();
+            let (seen, started) = (actor.port(), actor.port());
+            services.insert(Service::PeerExchange, ServicePorts { seen, started, busy: px_actor::busy });
+        }
         let (listening, mut listening_seen) = watch::channel(Vec::new());
         let ports = network::Ports {
             gossip: relay_handle.port(),
@@ -404,6 +429,14 @@ impl Node {
         let first = Network::with_metrics(network.clone(), net_metrics.clone(), registry)
             .map_err(|error| StartError::Actor(error.into()))?;
         let (peer_id, max_connections) = (first.local_peer(), network.max_connections);
+        let px_plan = px_actor::Plan {
+            local_peer: peer_id.clone(),
+            cluster,
+            key: network.key.clone(),
+            services: network.serves.clone(),
+            limit: peer_exchange.limit,
+            asks: !peer_exchange.nodes.is_empty(),
+        };
         start_network(places.network, &front, &notices, (first, net_metrics), network, ports, &metrics)
             .await?;
 
@@ -416,7 +449,7 @@ impl Node {
             forget: journal_handle.port(),
             started: network_handle.port(),
         };
-        for node in store_service.nodes.iter().chain(&lightpush.nodes) {
+        for node in store_service.nodes.iter().chain(&lightpush.nodes).chain(&peer_exchange.nodes) {
             if !static_nodes.contains(node) {
                 static_nodes.push(node.clone());
             }
@@ -434,6 +467,26 @@ impl Node {
             |nodes, at_once| ServiceClient::new(network_handle.clone(), peers.clone(), nodes, at_once);
         let store_client = StoreHandle::new(client(store_service.nodes, MAX_QUERIES));
         let lightpush_client = client(lightpush.nodes, PUSHES_AT_ONCE);
+        let record_seen = if peer_exchange.serves || px_plan.asks {
+            let (record, record_seen) = watch::channel(None);
+            let place = places.peer_exchange;
+            let ports = px_actor::Ports {
+                answers: network_handle.port(),
+                peers: peers.peers.port(),
+                record,
+                looked: place.handle().port(),
+                told: place.handle().port(),
+            };
+            // One question at a time.
+            let sources = px_actor::Sources { peers: peers.clone(), client: client(peer_exchange.nodes, 1) };
+            let metrics = PeerExchangeMetrics::register(registry, metrics.service.clone());
+            let service = threads.service();
+            start_peer_exchange(place, &service, &notices, (px_plan, sources), ports, &clock, metrics)
+                .await?;
+            Some(record_seen)
+        } else {
+            None
+        };
         let parts = |archive: &archive::Service| resume::Parts {
             cluster,
             state: store,
@@ -459,6 +512,8 @@ impl Node {
                 membership: membership_handle,
                 quota: quota.filter(|_| is_member),
                 resume: resume_seen,
+                record: record_seen,
+                serves_peer_exchange: peer_exchange.serves,
                 clock,
             },
         };
@@ -674,6 +729,23 @@ async fn start_lightpush(
     let clock = clock.clone();
     let factory =
         move |lease| Ok(LightPushActor::new(plan, ports.clone(), clock.clone(), metrics.clone(), lease));
+    place.supervise(arbiter, notices.clone(), factory).await.map_err(StartError::Actor)
+}
+
+async fn start_peer_exchange(
+    place: Vacancy<PeerExchangeActor>,
+    arbiter: &ArbiterHandle,
+    notices: &mpsc::Sender<Fault>,
+    (plan, sources): (px_actor::Plan, px_actor::Sources),
+    ports: px_actor::Ports,
+    clock: &Clock,
+    metrics: PeerExchangeMetrics,
+) -> Result<(), StartError> {
+    let clock = clock.clone();
+    let factory = move |lease| {
+        let (plan, sources, ports) = (plan.clone(), sources.clone(), ports.clone());
+        Ok(PeerExchangeActor::new(plan, sources, ports, clock.clone(), metrics.clone(), lease))
+    };
     place.supervise(arbiter, notices.clone(), factory).await.map_err(StartError::Actor)
 }
 

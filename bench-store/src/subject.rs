@@ -16,7 +16,7 @@ use tokio::{task::spawn_blocking, time::timeout};
 use weir_actors::{
     ArchiveSettings, Clock,
     handles::{ArchiveHandle, RelayHandle},
-    node::{LightPushSettings, Node, Settings, StoreServiceSettings},
+    node::{LightPushSettings, Node, PeerExchangeSettings, Settings, StoreServiceSettings},
     system::Arbiters,
 };
 use weir_core::{
@@ -157,6 +157,7 @@ async fn start(
         // Without a limit: what is measured is how long an answer takes, not how many are allowed.
         store_service: StoreServiceSettings::default(),
         lightpush: LightPushSettings::default(),
+        peer_exchange: PeerExchangeSettings::default(),
         clock: Clock::system(),
     };
     Node::start(arbiters, settings, &mut Registry::default()).await.map_err(|error| failed(&error))

@@ -19,7 +19,7 @@
 //! Everything a peer sends is bounded before it is decoded: frames by the limits of their protocols, topics by the subscription filter, connections and handshakes by [`Config`].
 //! Messages leave this crate decoded but unjudged; each waits for [`Network::report`].
 //!
-//! Specs: 11/WAKU2-RELAY, 12/WAKU2-FILTER, 13/WAKU2-STORE, 19/WAKU2-LIGHTPUSH, 34/WAKU2-PEER-EXCHANGE,
+//! Specs: 11/WAKU2-RELAY, 12/WAKU2-FILTER, 13/WAKU2-STORE, 19/WAKU2-LIGHTPUSH, 31/WAKU2-ENR, 34/WAKU2-PEER-EXCHANGE,
 //! 66/WAKU2-METADATA, libp2p gossipsub v1.1. Deviations: no IDONTWANT is
 //! sent (libp2p ties it to its own protocol ids); one that is received is honoured.
 
@@ -34,6 +34,7 @@ mod gossip;
 mod metadata;
 mod metrics;
 mod network;
+mod node_record;
 mod service;
 mod single;
 mod stall;
@@ -47,4 +48,5 @@ pub use event::{
 };
 pub use metrics::Metrics;
 pub use network::{Network, Published};
+pub use node_record::{NodeRecord, OwnFacts, RecordError};
 pub use service::{Body, Frame, REQUEST_TIMEOUT, Service};

@@ -166,8 +166,8 @@ impl Backend for NodeBackend {
         let running = self.running()?;
         // As nwaku: what others are told, under the name of what is listened on.
         let listen_addresses = running.handles.peers.meshes().await.map_err(unavailable)?.announced_addresses;
-        // There is no ENR before there is discovery.
-        Ok(NodeInfo { listen_addresses, enr_uri: String::new(), peer_id: running.peer_id.clone() })
+        let enr_uri = running.handles.status.record().as_deref().unwrap_or_default().to_owned();
+        Ok(NodeInfo { listen_addresses, enr_uri, peer_id: running.peer_id.clone() })
     }
 
     async fn health(&self) -> Result<Report, HealthError> {
@@ -180,6 +180,10 @@ impl Backend for NodeBackend {
                 store: StoreState::Off,
                 resuming: false,
                 store_peers: 0,
+                serves_lightpush: false,
+                lightpush_peers: 0,
+                legacy_lightpush_peers: 0,
+                serves_peer_exchange: false,
             };
             return Ok(starting.report());
         };
@@ -213,6 +217,10 @@ impl Backend for NodeBackend {
             store,
             resuming: running.handles.status.is_resuming(),
             store_peers: connected(protocol_id::STORE_QUERY),
+            serves_lightpush: running.handles.lightpush.serves(),
+            lightpush_peers: connected(protocol_id::LIGHTPUSH),
+            legacy_lightpush_peers: connected(protocol_id::LIGHTPUSH_LEGACY),
+            serves_peer_exchange: running.handles.status.serves_peer_exchange(),
         };
         Ok(facts.report())
     }

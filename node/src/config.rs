@@ -35,7 +35,7 @@ pub use secret::Secret;
 pub use size::{MessageSize, MessageSizeError};
 pub use validated::{
     Config, CredentialSource, ExternalAddress, LightPushConfig, LogConfig, MetricsConfig, NetworkConfig,
-    NodeKey, Notice, RelayConfig, RestConfig, RlnConfig, Sharding, StoreConfig,
+    NodeKey, Notice, PeerExchangeConfig, RelayConfig, RestConfig, RlnConfig, Sharding, StoreConfig,
 };
 
 /// Reads the other layers, stacks them under `flags` and validates the result.

@@ -27,8 +27,8 @@ use tokio::{
 use weir_actors::{
     ArchiveSettings, Clock,
     node::{
-        DrainError, GivenUp, LightPushServiceSettings, LightPushSettings, MemberSettings, Node, RlnSettings,
-        Settings, StartError, StoreServiceSettings,
+        DrainError, GivenUp, LightPushServiceSettings, LightPushSettings, MemberSettings, Node,
+        PeerExchangeSettings, RlnSettings, Settings, StartError, StoreServiceSettings,
     },
     system::{self, Arbiters},
 };
@@ -253,6 +253,11 @@ fn settings(
         archive: None,
         store_service: store_service(config),
         lightpush: lightpush(config),
+        peer_exchange: PeerExchangeSettings {
+            serves: config.peer_exchange.serves,
+            limit: config.limits.of(Service::PeerExchange),
+            nodes: config.peer_exchange.nodes.clone(),
+        },
         clock,
     }
 }

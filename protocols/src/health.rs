@@ -104,6 +104,14 @@ pub struct Facts {
     pub resuming: bool,
     /// Store peers that can be asked.
     pub store_peers: usize,
+    /// Whether messages of clients are published, by both versions of light push.
+    pub serves_lightpush: bool,
+    /// Peers that publish by light push version 3.
+    pub lightpush_peers: usize,
+    /// Peers that publish by version 2.
+    pub legacy_lightpush_peers: usize,
+    /// Whether peers are told of others.
+    pub serves_peer_exchange: bool,
 }
 
 /// Health of one protocol.
@@ -129,11 +137,7 @@ pub struct Report {
 }
 
 /// Services nwaku lists that this node does not have.
-const NO_SERVICES: [&str; 6] =
-    ["Filter", "Lightpush", "Legacy Lightpush", "Peer Exchange", "Rendezvous", "Mix"];
-
-/// Clients nwaku lists that this node does not have.
-const NO_CLIENTS: [&str; 3] = ["Filter Client", "Lightpush Client", "Legacy Lightpush Client"];
+const NO_SERVICES: [&str; 2] = ["Rendezvous", "Mix"];
 
 impl TopicHealth {
     /// The health of a topic whose mesh has `mesh_peers` peers.
@@ -163,9 +167,16 @@ impl Facts {
     pub fn report(&self) -> Report {
         let not_mounted = |name| ProtocolHealth::new(name, HealthWord::NotMounted);
         let mut protocols = vec![self.relay(), self.rln(), self.store()];
+        protocols.push(not_mounted("Filter"));
+        protocols.extend(["Lightpush", "Legacy Lightpush"].map(|name| self.lightpush(name)));
+        protocols.push(self.peer_exchange());
         protocols.extend(NO_SERVICES.map(not_mounted));
-        protocols.push(self.store_client());
-        protocols.extend(NO_CLIENTS.map(not_mounted));
+        protocols.extend([
+            client("Store Client", self.store_peers, "No Store service peer available yet"),
+            not_mounted("Filter Client"),
+            client("Lightpush Client", self.lightpush_peers, NO_LIGHTPUSH_PEER),
+            client("Legacy Lightpush Client", self.legacy_lightpush_peers, NO_LIGHTPUSH_PEER),
+        ]);
         Report { node: self.node(), connection: ConnectionStatus::of(self.relay_peers), protocols }
     }
 
@@ -202,13 +213,18 @@ impl Facts {
         }
     }
 
-    const fn store_client(&self) -> ProtocolHealth {
-        const NAME: &str = "Store Client";
-        if self.store_peers == 0 {
-            ProtocolHealth::not_ready(NAME, "No Store service peer available yet")
-        } else {
-            ProtocolHealth::new(NAME, HealthWord::Ready)
+    /// A service that publishes is as good as the relay it publishes through.
+    const fn lightpush(&self, name: &'static str) -> ProtocolHealth {
+        match (self.serves_lightpush, self.relay_peers) {
+            (false, _) => ProtocolHealth::new(name, HealthWord::NotMounted),
+            (true, 0) => ProtocolHealth::not_ready(name, "No connected peers to publish to"),
+            (true, _) => ProtocolHealth::new(name, HealthWord::Ready),
         }
+    }
+
+    const fn peer_exchange(&self) -> ProtocolHealth {
+        let word = if self.serves_peer_exchange { HealthWord::Ready } else { HealthWord::NotMounted };
+        ProtocolHealth::new("Peer Exchange", word)
     }
 
     /// A node whose archive is out of order still relays, so it is the store alone that is not ready.
@@ -221,6 +237,16 @@ impl Facts {
                 ProtocolHealth::not_ready(NAME, "The archive cannot be written or read at the moment")
             }
         }
+    }
+}
+
+const NO_LIGHTPUSH_PEER: &str = "No Lightpush service peer available yet";
+
+/// The side that asks needs somebody to ask.
+const fn client(name: &'static str, peers: usize, without: &'static str) -> ProtocolHealth {
+    match peers {
+        0 => ProtocolHealth::not_ready(name, without),
+        _ => ProtocolHealth::new(name, HealthWord::Ready),
     }
 }
 
@@ -246,6 +272,10 @@ mod tests {
         store: StoreState::Off,
         resuming: false,
         store_peers: 0,
+        serves_lightpush: false,
+        lightpush_peers: 0,
+        legacy_lightpush_peers: 0,
+        serves_peer_exchange: false,
     };
 
     #[test]
@@ -308,6 +338,27 @@ mod tests {
         let none = ProtocolHealth::not_ready("Store Client", "No Store service peer available yet");
         assert_eq!(client(0), none);
         assert_eq!(client(1), ProtocolHealth::new("Store Client", HealthWord::Ready));
+    }
+
+    #[test]
+    fn light_push_is_ready_where_the_relay_has_peers_and_its_client_where_somebody_serves() {
+        let word = |facts: Facts, name: &str| {
+            let report = facts.report();
+            assert_eq!(report.protocols.len(), 13);
+            report.protocols.into_iter().find(|protocol| protocol.name == name).map(|protocol| protocol.word)
+        };
+        let serving = Facts { serves_lightpush: true, serves_peer_exchange: true, ..RUNNING };
+        for name in ["Lightpush", "Legacy Lightpush"] {
+            assert_eq!(word(RUNNING, name), Some(HealthWord::NotMounted));
+            assert_eq!(word(serving, name), Some(HealthWord::NotReady));
+            assert_eq!(word(Facts { relay_peers: 1, ..serving }, name), Some(HealthWord::Ready));
+        }
+        assert_eq!(word(RUNNING, "Peer Exchange"), Some(HealthWord::NotMounted));
+        assert_eq!(word(serving, "Peer Exchange"), Some(HealthWord::Ready));
+        assert_eq!(word(RUNNING, "Lightpush Client"), Some(HealthWord::NotReady));
+        let known = Facts { lightpush_peers: 1, ..RUNNING };
+        assert_eq!(word(known, "Lightpush Client"), Some(HealthWord::Ready));
+        assert_eq!(word(known, "Legacy Lightpush Client"), Some(HealthWord::NotReady));
     }
 
     #[test]

@@ -40,6 +40,7 @@ fn unlimited(folder: &Path, key: u8, static_nodes: Vec<PeerAddress>) -> Settings
         archive: None,
         store_service: StoreServiceSettings::default(),
         lightpush: LightPushSettings::default(),
+        peer_exchange: PeerExchangeSettings::default(),
         clock: Clock::system(),
     }
 }

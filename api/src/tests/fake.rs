@@ -67,6 +67,10 @@ impl Fake {
             store: StoreState::Off,
             resuming: false,
             store_peers: 0,
+            serves_lightpush: false,
+            lightpush_peers: 0,
+            legacy_lightpush_peers: 0,
+            serves_peer_exchange: false,
         };
         let script = Script {
             initializing: false,

@@ -38,6 +38,10 @@ pub struct Arguments {
     #[arg(long, value_name = "ARG", requires = "spawn", allow_hyphen_values = true)]
     pub node_arg: Vec<String>,
 
+    /// Publish by light push (/lightpush/v3/message) instead of relay; started nodes then serve it without a limit
+    #[arg(long)]
+    pub light_push: bool,
+
     /// What to measure
     #[arg(long, value_enum, default_value_t = Mode::Both)]
     pub mode: Mode,

@@ -43,7 +43,11 @@ pub(crate) struct Plan {
     poll_interval: Duration,
     content_topic: String,
     pubsub_topic: String,
+    /// Where received messages are taken from.
     messages_path: String,
+    publish_path: String,
+    /// What goes before and behind a message in a publish request.
+    around: [String; 2],
 }
 
 /// Where to measure.
@@ -76,6 +80,13 @@ impl Plan {
         if !(arguments.rate.is_finite() && arguments.rate >= 0.0) {
             return Err(LoadError::Setting("--rate is 0 or a positive number".to_owned()));
         }
+        let messages_path = format!("/relay/v1/messages/{}", percent_encode(&arguments.pubsub_topic));
+        let (publish_path, around) = if arguments.light_push {
+            let before = format!(r#"{{"pubsubTopic":"{}","message":"#, arguments.pubsub_topic);
+            ("/lightpush/v3/message".to_owned(), [before, "}".to_owned()])
+        } else {
+            (messages_path.clone(), [String::new(), String::new()])
+        };
         Ok(Self {
             size: arguments.size,
             connections: arguments.connections,
@@ -86,7 +97,9 @@ impl Plan {
             poll_interval: Duration::from_millis(arguments.poll_interval),
             content_topic: arguments.content_topic.clone(),
             pubsub_topic: arguments.pubsub_topic.clone(),
-            messages_path: format!("/relay/v1/messages/{}", percent_encode(&arguments.pubsub_topic)),
+            messages_path,
+            publish_path,
+            around,
         })
     }
 }
@@ -129,7 +142,7 @@ impl Target {
         let mut last_answer = String::new();
         while run.start.elapsed() < CONNECT_TIMEOUT {
             let number = run.tally.borrow_mut().send(run.start.elapsed());
-            last_answer = match publisher.post(&plan.messages_path, run.messages.encode(number)).await {
+            last_answer = match publisher.post(&plan.publish_path, run.request(number)).await {
                 Ok((status, answer)) => format!("{status} {}", excerpt(&answer)),
                 Err(error) => error.to_string(),
             };
@@ -245,11 +258,21 @@ impl<'a> Run<'a> {
         }
     }
 
+    fn request(&self, number: u64) -> Bytes {
+        let message = self.messages.encode(number);
+        let [before, behind] = &self.plan.around;
+        if before.is_empty() {
+            message
+        } else {
+            [before.as_bytes(), &message, behind.as_bytes()].concat().into()
+        }
+    }
+
     async fn publish_one(&self, connection: &mut Connection) -> Answer {
         let number = self.tally.borrow().sent();
-        let json = self.messages.encode(number);
+        let json = self.request(number);
         self.tally.borrow_mut().send(self.start.elapsed());
-        let answer = match connection.post(&self.plan.messages_path, json).await {
+        let answer = match connection.post(&self.plan.publish_path, json).await {
             Ok((StatusCode::OK, _)) => Answer::Accepted,
             Ok((status, _)) => Answer::Refused(status.as_u16()),
             Err(_) => Answer::Failed,

@@ -254,6 +254,9 @@ fn flags(
         flags.push(format!("--rln-relay-user-message-limit={}", arguments.rln_limit).into());
     }
     flags.extend(peers.iter().map(|peer| format!("--staticnode={peer}").into()));
+    if arguments.light_push {
+        flags.extend(["--lightpush=true", "--rate-limit=lightpush:0/1s"].map(OsString::from));
+    }
     flags.extend(arguments.node_arg.iter().map(OsString::from));
     flags
 }

@@ -116,7 +116,7 @@ pub(super) fn defaults() -> RawConfig {
             store_resume: Some(false),
             ..Store::default()
         },
-        services: Services { lightpush: Some(false), ..Services::default() },
+        services: Services { lightpush: Some(false), peer_exchange: Some(false), ..Services::default() },
         rest: Rest {
             rest_address: LOOPBACK,
             rest_port: Some(8645),

@@ -205,6 +205,12 @@ pub struct Services {
     /// They come out of this node's own quota. As in 10/50: 10 for each client, 50 together.
     #[arg(long, value_name = "EACH/ALL")]
     pub lightpush_rln_service: Option<String>,
+    /// Tell peers of others [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", hide_possible_values = true, value_parser = BoolishValueParser::new())]
+    pub peer_exchange: Option<bool>,
+    /// Ask this peer for others, a multiaddr that ends in /p2p/<id> (repeatable)
+    #[arg(long, value_name = "MULTIADDR")]
+    pub peer_exchange_node: Option<Vec<Items>>,
     /// How often peers may ask, [store|storev3|lightpush|px|filter:]<volume>/<period><h|m|s|ms>; 0 for no limit (repeatable)
     ///
     /// Without a name it holds for every service. [default: store:500/1s, lightpush:5/1s, px:5/1s, filter:100/1s]

@@ -91,8 +91,6 @@ pub(super) const UNSERVED: &[Unserved] = &[
     row("discv5-bits-per-hop", "discv5", NOTHING),
     row("dns-discovery", "DNS discovery", OFF),
     row("dns-discovery-url", "DNS discovery", NOTHING),
-    row("peer-exchange", "peer exchange", OFF),
-    row("peer-exchange-node", "peer exchange", NOTHING),
     row("rendezvous", "rendezvous", OFF),
     row("enable-kad-discovery", "Kademlia discovery", OFF),
     row("kad-bootstrap-node", "Kademlia discovery", NOTHING),

@@ -35,6 +35,7 @@ pub(super) fn validate(layers: &Layers) -> Result<Config, ConfigError> {
         store,
         store_nodes,
         lightpush: services::lightpush(layers)?,
+        peer_exchange: services::peer_exchange(layers)?,
         limits: services::limits(layers)?,
         rest: servers::rest(layers, rest.as_ref())?,
         metrics: servers::metrics(metrics.as_ref()),

@@ -35,6 +35,8 @@ pub struct Config {
     pub store_nodes: Vec<PeerAddress>,
     /// Publishing for clients, and who is asked to publish.
     pub lightpush: LightPushConfig,
+    /// Telling peers of others, and asking for some.
+    pub peer_exchange: PeerExchangeConfig,
     /// How often peers may ask what is served.
     pub limits: RateLimits,
     /// The REST server; `None` when it is off.
@@ -211,6 +213,15 @@ pub struct LightPushConfig {
     /// The node's own proofs that clients get; `None` when clients bring theirs.
     pub proofs: Option<ProofShare>,
     /// Peers that are asked to publish before others.
+    pub nodes: Vec<PeerAddress>,
+}
+
+/// Peer exchange, both sides.
+#[derive(Debug, Clone)]
+pub struct PeerExchangeConfig {
+    /// Whether peers are told of others.
+    pub serves: bool,
+    /// Peers to ask.
     pub nodes: Vec<PeerAddress>,
 }
 

@@ -20,6 +20,7 @@ mod lightpush;
 mod log;
 mod metrics;
 mod node;
+mod peer_exchange;
 mod ports;
 mod quota;
 mod relay;

@@ -4,8 +4,7 @@ use weir_core::peer_exchange::{Answer, EncodedRecord, MAX_RECORDS, Status};
 
 /// Answers a request for `asked` peers with a uniform sample of `eligible`, at most [`MAX_RECORDS`].
 ///
-/// Eligible are records whose peers were found by discovery (not told by others, whom they could make us spread),
-/// are of this cluster, and could be connected to when last tried (waku-wire 6.3). `random` draws a number below
+/// Eligible are the node's own record and those of [`super::Book::eligible`]. `random` draws a number below
 /// its argument, which is at least 1. That there are none is no failure.
 pub fn answer(asked: u64, eligible: Vec<EncodedRecord>, mut random: impl FnMut(usize) -> usize) -> Answer {
     let mut records = eligible;

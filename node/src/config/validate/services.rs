@@ -5,14 +5,18 @@ use weir_protocols::rate_limit::{self, RateLimits};
 
 use super::{items, network::peer_addresses, pick, take};
 use crate::config::{
-    ConfigError, LightPushConfig, Setting,
+    ConfigError, LightPushConfig, PeerExchangeConfig, Setting,
     layers::{Given, Layers},
 };
 
 /// How often peers may ask, of every service.
 pub(super) fn limits(layers: &Layers) -> Result<RateLimits, ConfigError> {
     let given = pick!(layers, services.rate_limit);
-    let switches = [take!(layers, store.store), take!(layers, services.lightpush)];
+    let switches = [
+        take!(layers, store.store),
+        take!(layers, services.lightpush),
+        take!(layers, services.peer_exchange),
+    ];
     if let Some(setting) = Given::written(given.clone()).filter(|_| switches.iter().all(|on| !on.value)) {
         return Err(ConfigError::NothingServed { setting });
     }
@@ -37,6 +41,13 @@ pub(super) fn lightpush(layers: &Layers) -> Result<LightPushConfig, ConfigError>
         serves: switch.value,
         proofs: share.map(parse_share).transpose()?,
         nodes: peer_addresses(items(pick!(layers, services.lightpushnode).as_ref()))?,
+    })
+}
+
+pub(super) fn peer_exchange(layers: &Layers) -> Result<PeerExchangeConfig, ConfigError> {
+    Ok(PeerExchangeConfig {
+        serves: take!(layers, services.peer_exchange).value,
+        nodes: peer_addresses(items(pick!(layers, services.peer_exchange_node).as_ref()))?,
     })
 }
 
