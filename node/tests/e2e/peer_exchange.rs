@@ -34,7 +34,12 @@ async fn peers_told_by(asker: &Asker, node: &Node) -> BTreeSet<String> {
 async fn a_node_finds_others_through_one_and_is_told_to_those_who_come_later() {
     let world = World::new();
     let first = plain(&world, "first").start().await;
-    let middle = plain(&world, "middle").option("peer-exchange-node", first.address()).start().await;
+    // It is asked again and again below.
+    let middle = plain(&world, "middle")
+        .option("peer-exchange-node", first.address())
+        .option("rate-limit", "px:0/1s")
+        .start()
+        .await;
     let asker = Asker::new(1);
     // A record is told while its peer is known to be reachable.
     until_true("the middle one tells of the first", SOON, async || {
