@@ -367,20 +367,31 @@ impl NetworkActor {
 
 /// The addresses to listen on again: a free port that was given is kept, since peers know it.
 pub(crate) fn same_ports(listen: &[String], listening: &[String]) -> Vec<String> {
-    let port_at = |start: &str| {
-        let address = listening.iter().find(|address| address.starts_with(start))?;
-        address.split('/').nth(4)
+    let port_at = |start: &str, transport: &str| {
+        let fits = |address: &&String| address.starts_with(start) && transport_of(address) == transport;
+        listening.iter().find(fits)?.split('/').nth(4)
     };
     let again = |text: &String| {
-        let Some(stem) = text.strip_suffix("/tcp/0") else { return text.clone() };
+        let Some((stem, transport)) = text.split_once("/tcp/0") else { return text.clone() };
         let family = if stem.starts_with("/ip4/") { "/ip4/" } else { "/ip6/" };
         // An unspecified address is listened on as several concrete ones, with one port.
-        match port_at(&format!("{stem}/tcp/")).or_else(|| port_at(family)) {
-            Some(port) => format!("{stem}/tcp/{port}"),
-            None => text.clone(),
-        }
+        let port = port_at(&format!("{stem}/tcp/"), transport).or_else(|| port_at(family, transport));
+        port.map_or_else(|| text.clone(), |port| format!("{stem}/tcp/{port}{transport}"))
     };
     listen.iter().map(again).collect()
+}
+
+/// Whether each address to listen on is among those listened on.
+pub(crate) fn listens_on_all(listen: &[String], listening: &[String]) -> bool {
+    listen.iter().all(|text| listening.iter().any(|address| transport_of(address) == transport_of(text)))
+}
+
+/// What follows the port: nothing, or `/ws` and the like.
+fn transport_of(address: &str) -> &str {
+    let address = address.split_once("/p2p/").map_or(address, |(address, _)| address);
+    // Four slashes belong to the host and the port.
+    let port_ends = address.match_indices('/').nth(4).map_or(address.len(), |(at, _)| at);
+    &address[port_ends..]
 }
 
 impl Bounded for NetworkActor {

@@ -424,7 +424,7 @@ impl Node {
             services,
             listening,
         };
-        let listens = !network.listen.is_empty();
+        let listen = network.listen.clone();
         let net_metrics = weir_net::Metrics::register(registry);
         let first = Network::with_metrics(network.clone(), net_metrics.clone(), registry)
             .map_err(|error| StartError::Actor(error.into()))?;
@@ -457,10 +457,9 @@ impl Node {
         let known = peers::Known { config: peer_config, static_nodes, store: store.clone() };
         start_peers(places.peers, &front, &notices, known, ports, &clock).await?;
 
-        if listens {
-            // The socket is bound already; this waits until the swarm tells its addresses.
-            drop(timeout(LISTEN_LIMIT, listening_seen.wait_for(|known| !known.is_empty())).await);
-        }
+        // The sockets are bound already; this waits until the swarm tells their addresses.
+        let all = listening_seen.wait_for(|known| network::listens_on_all(&listen, known));
+        drop(timeout(LISTEN_LIMIT, all).await);
 
         let peers = PeersHandle { peers: peers_handle, network: network_handle.clone() };
         let client =

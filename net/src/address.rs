@@ -20,36 +20,109 @@ pub enum AddressError {
         /// What the parser says.
         cause: String,
     },
-    /// The host or the port is missing, or the transport is not plain TCP.
-    #[error("`{0}` is not a TCP address: expected /ip4|ip6|dns|dns4|dns6/<host>/tcp/<port>/p2p/<peer id>")]
-    NotTcp(String),
+    /// The host or the port is missing, or what follows is no transport of this node.
+    #[error(
+        "`{0}` is not an address weir can use: expected /ip4|ip6|dns|dns4|dns6/<host>/tcp/<port>, then nothing, \
+         /ws, /wss or /tls/ws, then /p2p/<peer id>"
+    )]
+    Unsupported(String),
+    /// Not where a node can listen.
+    #[error(
+        "`{0}` is not an address to listen on: expected /ip4|ip6/<address>/tcp/<port>, then nothing, /ws or /wss"
+    )]
+    NotToListenOn(String),
     /// The peer id at the end is missing.
     #[error("`{0}` does not tell the peer's id: append /p2p/<peer id>")]
     NoPeerId(String),
 }
 
-/// Reads `/<ip4|ip6|dns|dns4|dns6>/<host>/tcp/<port>/p2p/<peer id>`.
+/// How bytes get to an address and back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Carrier {
+    Tcp,
+    WebSocket,
+    SecureWebSocket,
+}
+
+/// An address taken apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Parts {
+    /// The host and the port.
+    pub(crate) tcp: Multiaddr,
+    /// The host as a URL has it.
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) carrier: Carrier,
+    /// The name to ask for in the TLS handshake, if it is not the host.
+    pub(crate) server_name: Option<String>,
+    pub(crate) peer: Option<Libp2pPeerId>,
+}
+
+/// Reads `/<ip4|ip6|dns|dns4|dns6>/<host>/tcp/<port>`, `/ws`, `/wss`, `/tls/ws` or nothing, then
+/// `/p2p/<peer id>`.
 pub fn parse(text: &str) -> Result<PeerAddress, AddressError> {
     let address = parse_multiaddr(text)?;
-    let mut parts = address.iter();
-    if !is_host(parts.next()) || !matches!(parts.next(), Some(Protocol::Tcp(_))) {
-        return Err(AddressError::NotTcp(text.to_owned()));
-    }
-    match (parts.next(), parts.next()) {
-        (Some(Protocol::P2p(peer)), None) => Ok(PeerAddress::new(peer_id(&peer), &address.to_string())),
-        (None, None) => Err(AddressError::NoPeerId(text.to_owned())),
-        _ => Err(AddressError::NotTcp(text.to_owned())),
+    let parts = take_apart(&address).ok_or_else(|| AddressError::Unsupported(text.to_owned()))?;
+    match parts.peer {
+        Some(peer) => Ok(PeerAddress::new(peer_id(&peer), &address.to_string())),
+        None => Err(AddressError::NoPeerId(text.to_owned())),
     }
 }
 
-/// Reads `/<ip4|ip6>/<address>/tcp/<port>`, where a node can listen.
+/// Reads `/<ip4|ip6>/<address>/tcp/<port>` and `/ws`, `/wss` or nothing, where a node can listen.
 pub(crate) fn parse_listen(text: &str) -> Result<Multiaddr, AddressError> {
     let address = parse_multiaddr(text)?;
-    let parts: Vec<_> = address.iter().collect();
-    match *parts.as_slice() {
-        [Protocol::Ip4(_) | Protocol::Ip6(_), Protocol::Tcp(_)] => Ok(address),
-        _ => Err(AddressError::NotTcp(text.to_owned())),
+    let has_ip = matches!(address.iter().next(), Some(Protocol::Ip4(_) | Protocol::Ip6(_)));
+    let fits = |parts: &Parts| has_ip && parts.peer.is_none() && parts.server_name.is_none();
+    match take_apart(&address).filter(fits) {
+        Some(_) => Ok(address),
+        None => Err(AddressError::NotToListenOn(text.to_owned())),
     }
+}
+
+/// The parts of an address, unless it is one of another form than [`parse`] reads; the peer id may
+/// be missing.
+pub(crate) fn take_apart(address: &Multiaddr) -> Option<Parts> {
+    let mut rest = address.iter().peekable();
+    let host = rest.next()?;
+    let (host_text, Protocol::Tcp(port)) = (host_text(&host)?, rest.next()?) else { return None };
+    let tcp = Multiaddr::from_iter([host, Protocol::Tcp(port)]);
+    let mut server_name = None;
+    let carrier = match rest.peek() {
+        Some(Protocol::Ws(_) | Protocol::Wss(_) | Protocol::Tls) => match rest.next()? {
+            Protocol::Ws(path) if path == "/" => Carrier::WebSocket,
+            Protocol::Wss(path) if path == "/" => Carrier::SecureWebSocket,
+            Protocol::Tls => {
+                if let Some(name) = rest.next_if(|part| matches!(part, Protocol::Sni(_))) {
+                    let Protocol::Sni(name) = name else { return None };
+                    server_name = Some(name.into_owned());
+                }
+                match rest.next()? {
+                    Protocol::Ws(path) if path == "/" => Carrier::SecureWebSocket,
+                    _ => return None,
+                }
+            }
+            _ => return None,
+        },
+        _ => Carrier::Tcp,
+    };
+    let peer = match rest.next() {
+        Some(Protocol::P2p(peer)) => Some(peer),
+        Some(_) => return None,
+        None => None,
+    };
+    rest.next().is_none().then_some(Parts { tcp, host: host_text, port, carrier, server_name, peer })
+}
+
+/// Puts addresses in the order in which they are best dialled and shown.
+pub(crate) fn by_carrier(address: &str) -> Carrier {
+    let parts = address.parse().ok().and_then(|address| take_apart(&address));
+    parts.map_or(Carrier::SecureWebSocket, |parts| parts.carrier)
+}
+
+/// Whether a browser could dial this: it ends in a WebSocket.
+pub(crate) fn is_websocket(address: &Multiaddr) -> bool {
+    address.iter().any(|part| matches!(part, Protocol::Ws(_) | Protocol::Wss(_)))
 }
 
 /// Whether a text is an address under which a node can be known to others, without its peer id.
@@ -57,6 +130,11 @@ pub fn can_be_announced(text: &str) -> bool {
     parse_multiaddr(text).is_ok_and(|address| {
         !address.is_empty() && !address.iter().any(|part| matches!(part, Protocol::P2p(_)))
     })
+}
+
+/// Whether a text is an address browsers can dial.
+pub fn is_for_browsers(text: &str) -> bool {
+    parse_multiaddr(text).is_ok_and(|address| is_websocket(&address))
 }
 
 /// Reads an address under which the node is known to others, with or without its peer id.
@@ -86,9 +164,14 @@ pub(crate) fn libp2p_peer_id(peer: &PeerId) -> Option<Libp2pPeerId> {
     Libp2pPeerId::from_bytes(peer.as_bytes()).ok()
 }
 
-fn is_host(part: Option<Protocol<'_>>) -> bool {
+fn host_text(part: &Protocol<'_>) -> Option<String> {
     use Protocol::{Dns, Dns4, Dns6, Ip4, Ip6};
-    matches!(part, Some(Ip4(_) | Ip6(_) | Dns(_) | Dns4(_) | Dns6(_)))
+    match part {
+        Ip4(ip) => Some(ip.to_string()),
+        Ip6(ip) => Some(format!("[{ip}]")),
+        Dns(name) | Dns4(name) | Dns6(name) => Some(name.to_string()),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -98,42 +181,76 @@ mod tests {
     const PEER: &str = "16Uiu2HAmNaeL4p3WEYzC9mgXBmBWSgWjPHRvatZTXnp8Jgv3iKsb";
 
     #[test]
-    fn tcp_addresses_with_a_peer_id_read_back_as_they_were() {
+    fn addresses_with_a_peer_id_read_back_as_they_were() {
         for host in
             ["/ip4/127.0.0.1", "/ip6/::1", "/dns4/node-01.example.org", "/dns6/a.example", "/dns/a.example"]
         {
-            let text = format!("{host}/tcp/60000/p2p/{PEER}");
-            let address = parse(&text).expect("an address");
-            assert_eq!((address.as_str(), address.peer().to_string().as_str()), (text.as_str(), PEER));
+            for transport in ["", "/ws", "/wss", "/tls/ws", "/tls/sni/b.example/ws"] {
+                let text = format!("{host}/tcp/60000{transport}/p2p/{PEER}");
+                let address = parse(&text).expect("an address");
+                assert_eq!((address.as_str(), address.peer().to_string().as_str()), (text.as_str(), PEER));
+            }
         }
     }
 
     #[test]
+    fn an_address_comes_apart_into_what_each_layer_dials() {
+        let parts = |text: &str| take_apart(&text.parse().expect("a multiaddr")).expect("an address");
+        let plain = parts("/ip6/::1/tcp/80/ws");
+        assert_eq!((plain.host.as_str(), plain.port, plain.carrier), ("[::1]", 80, Carrier::WebSocket));
+        assert_eq!(plain.tcp.to_string(), "/ip6/::1/tcp/80");
+        let secure = parts("/dns4/a.example/tcp/443/tls/sni/b.example/ws");
+        assert_eq!((secure.host.as_str(), secure.carrier), ("a.example", Carrier::SecureWebSocket));
+        assert_eq!(secure.server_name.as_deref(), Some("b.example"));
+        assert_eq!(parts("/dns4/a.example/tcp/443/wss").carrier, Carrier::SecureWebSocket);
+        assert_eq!(parts("/ip4/127.0.0.1/tcp/1").carrier, Carrier::Tcp);
+    }
+
+    #[test]
     fn other_texts_are_refused_by_the_rule_they_break() {
-        let not_tcp = |text: &str| Err(AddressError::NotTcp(text.to_owned()));
-        let udp = format!("/ip4/127.0.0.1/udp/1/p2p/{PEER}");
-        assert_eq!(parse(&udp), not_tcp(&udp));
-        let ws = format!("/ip4/127.0.0.1/tcp/1/ws/p2p/{PEER}");
-        assert_eq!(parse(&ws), not_tcp(&ws));
+        let unsupported = |text: &str| Err(AddressError::Unsupported(text.to_owned()));
+        for transport in [
+            "udp/1/quic-v1",
+            "udp/1",
+            "tcp/1/tls",
+            "tcp/1/ws/ws",
+            "tcp/1/tls/wss",
+            "tcp/1/x-parity-ws/%2fpath",
+        ] {
+            let text = format!("/ip4/127.0.0.1/{transport}/p2p/{PEER}");
+            assert_eq!(parse(&text), unsupported(&text));
+        }
         let relayed = format!("/ip4/127.0.0.1/tcp/1/p2p/{PEER}/p2p-circuit/p2p/{PEER}");
-        assert_eq!(parse(&relayed), not_tcp(&relayed));
+        assert_eq!(parse(&relayed), unsupported(&relayed));
         let bare = format!("/p2p/{PEER}");
-        assert_eq!(parse(&bare), not_tcp(&bare));
-        let nobody = "/ip4/127.0.0.1/tcp/60000";
-        assert_eq!(parse(nobody), Err(AddressError::NoPeerId(nobody.to_owned())));
+        assert_eq!(parse(&bare), unsupported(&bare));
+        for nobody in ["/ip4/127.0.0.1/tcp/60000", "/dns4/a.example/tcp/443/wss"] {
+            assert_eq!(parse(nobody), Err(AddressError::NoPeerId(nobody.to_owned())));
+        }
         assert_eq!(parse(&"/".repeat(513)), Err(AddressError::TooLong(513)));
         for text in ["", "127.0.0.1:60000", "/ip4/1.2.3/tcp/1", "/ip4/1.2.3.4/tcp/1/p2p/nobody"] {
             let error = parse(text).expect_err(text);
-            assert!(matches!(error, AddressError::NotAMultiaddr { .. } | AddressError::NotTcp(_)), "{error}");
+            assert!(
+                matches!(error, AddressError::NotAMultiaddr { .. } | AddressError::Unsupported(_)),
+                "{error}"
+            );
         }
     }
 
     #[test]
     fn a_node_listens_on_addresses_without_names_and_ids() {
-        assert!(parse_listen("/ip4/0.0.0.0/tcp/0").is_ok());
-        assert!(parse_listen("/ip6/::/tcp/60000").is_ok());
-        for text in [&format!("/ip4/0.0.0.0/tcp/0/p2p/{PEER}"), "/dns4/a.example/tcp/1", "/ip4/0.0.0.0"] {
-            assert_eq!(parse_listen(text), Err(AddressError::NotTcp(text.to_owned())));
+        for text in ["/ip4/0.0.0.0/tcp/0", "/ip6/::/tcp/60000", "/ip4/0.0.0.0/tcp/0/ws", "/ip6/::1/tcp/1/wss"]
+        {
+            assert!(parse_listen(text).is_ok(), "{text}");
+        }
+        for text in [
+            &format!("/ip4/0.0.0.0/tcp/0/p2p/{PEER}"),
+            "/dns4/a.example/tcp/1",
+            "/ip4/0.0.0.0",
+            "/ip4/0.0.0.0/udp/0/quic-v1",
+            "/ip4/0.0.0.0/tcp/0/tls/sni/a.example/ws",
+        ] {
+            assert_eq!(parse_listen(text), Err(AddressError::NotToListenOn(text.to_owned())));
         }
     }
 

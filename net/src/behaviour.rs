@@ -96,12 +96,12 @@ fn connection_limits(max_connections: u32) -> ConnectionLimits {
         .with_max_pending_outgoing(Some(PENDING_OUTBOUND))
 }
 
-/// Identify as nwaku expects it.
-pub(crate) fn identify_config(key: &Keypair, agent: &str, announces: bool) -> identify::Config {
+/// Identify as nwaku expects it. The addresses told are the swarm's external ones (`network::Told`).
+pub(crate) fn identify_config(key: &Keypair, agent: &str) -> identify::Config {
     identify::Config::new("ipfs/0.1.0".to_owned(), key.public())
         .with_agent_version(agent.to_owned())
         .with_push_listen_addr_updates(true)
-        .with_hide_listen_addrs(announces)
+        .with_hide_listen_addrs(true)
         // Addresses of peers are kept by the peer manager.
         .with_cache_size(0)
 }

@@ -5,7 +5,10 @@ use std::{collections::BTreeSet, fmt};
 use weir_core::{ClusterId, limits::DEFAULT_MAX_MESSAGE_SIZE};
 use zeroize::Zeroizing;
 
-use crate::Service;
+use crate::{
+    Service,
+    certificate::{Authorities, Certificate},
+};
 
 /// The settings of [`crate::Network`]. Parameters of the protocols are not among them: they have to
 /// be the same on all nodes (11/WAKU2-RELAY).
@@ -13,10 +16,18 @@ use crate::Service;
 pub struct Config {
     /// The secp256k1 secret key the node is known by, 32 bytes big-endian.
     pub key: Zeroizing<[u8; 32]>,
-    /// Where to listen: `/<ip4|ip6>/<address>/tcp/<port>`; port 0 takes a free one.
+    /// Where to listen: `/<ip4|ip6>/<address>/tcp/<port>`, `/ws`, `/wss` or nothing; port 0 takes a
+    /// free one.
     pub listen: Vec<String>,
-    /// Addresses to tell others instead of those listened on; empty to tell these.
+    /// The certificate of `/wss`, without which it cannot be listened on.
+    pub certificate: Option<Certificate>,
+    /// Who may vouch for a peer that is dialled by `/wss`.
+    pub authorities: Authorities,
+    /// Addresses to tell others.
     pub announce: Vec<String>,
+    /// Whether to tell the addresses listened on too. Those of WebSockets are left out when
+    /// `announce` has one: who writes that knows how browsers get here.
+    pub announce_listeners: bool,
     /// The cluster whose topics exist for this node.
     pub cluster: ClusterId,
     /// What identify calls this node.
@@ -35,7 +46,10 @@ impl Config {
         Self {
             key,
             listen: Vec::new(),
+            certificate: None,
+            authorities: Authorities::default(),
             announce: Vec::new(),
+            announce_listeners: true,
             cluster,
             agent: concat!("weir-", env!("CARGO_PKG_VERSION")).to_owned(),
             max_message_size: DEFAULT_MAX_MESSAGE_SIZE,
@@ -50,7 +64,9 @@ impl fmt::Debug for Config {
         f.debug_struct("Config")
             .field("key", &"[REDACTED]")
             .field("listen", &self.listen)
+            .field("certificate", &self.certificate)
             .field("announce", &self.announce)
+            .field("announce_listeners", &self.announce_listeners)
             .field("cluster", &self.cluster)
             .field("agent", &self.agent)
             .field("max_message_size", &self.max_message_size)

@@ -13,21 +13,31 @@ pub enum StartError {
     /// An address to listen on or to announce is not one.
     #[error("{0}")]
     Address(#[from] AddressError),
-    /// Another process listens there.
-    #[error("{address} is in use by another process; stop it or choose another port (--tcp-port)")]
-    PortInUse {
+    /// A secure WebSocket without a certificate.
+    #[error("cannot listen on {address} without a certificate")]
+    NoCertificate {
         /// The address.
         address: String,
     },
+    /// Another process listens there.
+    #[error("{address} is in use by another process; stop it or choose another port ({setting})")]
+    PortInUse {
+        /// The address.
+        address: String,
+        /// The option of its port.
+        setting: &'static str,
+    },
     /// The host does not let the node listen there.
     #[error(
-        "cannot listen on {address}: {cause}; choose another address or port (--listen-address, --tcp-port)"
+        "cannot listen on {address}: {cause}; choose another address or port (--listen-address, {setting})"
     )]
     Listen {
         /// The address.
         address: String,
         /// What the host says.
         cause: String,
+        /// The option of its port.
+        setting: &'static str,
     },
     /// A fault of this crate.
     #[error("the network could not be set up: {0}; please report this")]

@@ -230,7 +230,7 @@ pub struct Identity {
     pub agent: String,
     /// The protocols it speaks.
     pub protocols: Vec<String>,
-    /// Where it says it can be dialled, at most 16, TCP only.
+    /// Where it says it can be dialled, at most 16, of those this node could dial; TCP first.
     pub addresses: Vec<PeerAddress>,
     /// How it sees this node's address.
     pub observed: String,

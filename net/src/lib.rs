@@ -5,7 +5,8 @@
 //! in the public names, so the rest of the node is tested without it.
 //!
 //! ```text
-//!  TCP ─ Noise ─ Yamux | mplex          transport, stall (who takes what is written to him)
+//!  TCP | WebSocket | WebSocket over TLS     websocket, certificate
+//!  Noise ─ Yamux | mplex                transport, stall (who takes what is written to him)
 //!    └─ limits ─ deny list ─ one per peer   behaviour, deny_list, single
 //!        ├─ gossipsub                    gossip (parameters, scores, filter, queues)
 //!        ├─ identify, ping
@@ -25,6 +26,7 @@
 
 pub mod address;
 mod behaviour;
+pub mod certificate;
 mod config;
 mod deny_list;
 mod error;
@@ -39,6 +41,7 @@ mod service;
 mod single;
 mod stall;
 mod transport;
+mod websocket;
 
 pub use config::Config;
 pub use error::{PublishError, StartError, SubscribeError};

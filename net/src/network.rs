@@ -31,7 +31,7 @@ use weir_wire::Metadata;
 use crate::{
     Acceptance, DialFailure, Direction, DisconnectReason, Event, GossipId, MetadataError, PublishError,
     SubscribeError,
-    address::{libp2p_peer_id, peer_id},
+    address::{by_carrier, libp2p_peer_id, peer_id},
     behaviour::Behaviour,
     deny_list::DenyList,
     gossip::{Gossipsub, backlog::Backlog, frame_length, gossip_topic, scoring},
@@ -56,6 +56,7 @@ pub struct Network {
     cluster: ClusterId,
     max_frame: usize,
     listeners: Vec<ListenerId>,
+    told: Told,
     connections: HashMap<Libp2pPeerId, Connection>,
     /// Who is subscribed to what, of the topics of this cluster: at most 1024 per peer.
     subscribers: BTreeMap<PubsubTopic, BTreeSet<Libp2pPeerId>>,
@@ -75,6 +76,14 @@ pub struct Network {
     metrics: Metrics,
 }
 
+/// Which of the addresses listened on are told to others.
+#[derive(Debug, Clone, Copy)]
+struct Told {
+    listeners: bool,
+    /// Those of WebSockets too.
+    websockets: bool,
+}
+
 /// Where a message went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Published {
@@ -91,17 +100,15 @@ impl Network {
     }
 
     /// Where the node listens, each ending in `/p2p/<own id>`; those with port 0 or an unspecified
-    /// address resolved to the concrete ones. Complete once [`Event::Listening`] was seen for them.
+    /// address resolved to the concrete ones. Plain TCP comes first. Complete once
+    /// [`Event::Listening`] was seen for them.
     pub fn listen_addresses(&self) -> Vec<String> {
-        self.swarm.listeners().map(|address| self.own_address(address)).collect()
+        self.own_addresses(self.swarm.listeners())
     }
 
-    /// Where others are told to find the node: the addresses given to announce, or else those it
-    /// listens on. Each ends in `/p2p/<own id>`.
+    /// Where others are told to find the node, in the same form and order.
     pub fn announced_addresses(&self) -> Vec<String> {
-        let announced: Vec<_> =
-            self.swarm.external_addresses().map(|address| self.own_address(address)).collect();
-        if announced.is_empty() { self.listen_addresses() } else { announced }
+        self.own_addresses(self.swarm.external_addresses())
     }
 
     /// Joins a topic. `false` when it was joined before.
@@ -260,6 +267,12 @@ impl Network {
     fn send_metadata_request(&mut self, peer: Libp2pPeerId) -> OutboundRequestId {
         let own = self.metadata.clone();
         self.swarm.behaviour_mut().metadata.send_request(&peer, own)
+    }
+
+    fn own_addresses<'a>(&self, addresses: impl Iterator<Item = &'a libp2p::Multiaddr>) -> Vec<String> {
+        let mut texts: Vec<_> = addresses.map(|address| self.own_address(address)).collect();
+        texts.sort_by_cached_key(|text| (by_carrier(text), text.clone()));
+        texts
     }
 
     fn own_address(&self, address: &libp2p::Multiaddr) -> String {

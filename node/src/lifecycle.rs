@@ -50,7 +50,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     backend::{NodeBackend, ReadEvidence},
-    config::{Config, LightPushConfig, RlnConfig, StoreConfig},
+    config::{Config, LightPushConfig, NetworkConfig, RlnConfig, StoreConfig},
     output::{
         self,
         banner::{Banner, MembershipLine},
@@ -58,8 +58,10 @@ use crate::{
 };
 
 mod member;
+mod websocket;
 
 pub use member::MemberError;
+pub use websocket::CertificateError;
 
 /// Threads of the common pool, which runs connections and REST; actors and proofs have their own.
 const POOL_THREADS: usize = 2;
@@ -94,6 +96,9 @@ pub enum RunError {
     /// The archive cannot be used.
     #[error("--store: {0}")]
     Archive(#[from] OpenArchiveError),
+    /// The certificate of secure WebSockets cannot be used.
+    #[error(transparent)]
+    Certificate(#[from] websocket::CertificateError),
     /// The node's own membership cannot be used.
     #[error(transparent)]
     Member(#[from] MemberError),
@@ -138,6 +143,7 @@ async fn live(config: Config, arbiters: Arbiters) -> Result<ExitReason, RunError
         None => None,
     };
     let key = node_key(&config, &store)?;
+    let websocket = websocket::open(&config.network.websocket)?;
     let member = config.rln.as_ref().map(|rln| member::open(rln, &clock)).transpose()?.flatten();
     let mut registry = Registry::default();
     let backend = NodeBackend::new(clock.clone());
@@ -147,7 +153,8 @@ async fn live(config: Config, arbiters: Arbiters) -> Result<ExitReason, RunError
         None => None,
     };
 
-    let settings = Settings { archive, ..settings(&config, key, store.clone(), member, clock) };
+    let watch = websocket.certificate.clone().map(|certificate| tokio::spawn(certificate.watch()));
+    let settings = Settings { archive, ..settings(&config, key, websocket, store.clone(), member, clock) };
     let mut node = Node::start(&arbiters, settings, &mut registry).await?;
     let handles = node.handles().clone();
     let addresses = handles.peers.meshes().await.unwrap_or_default();
@@ -177,6 +184,9 @@ async fn live(config: Config, arbiters: Arbiters) -> Result<ExitReason, RunError
     tracing::info!("stopping");
     // Together: the requests that REST finishes are answered by a relay that takes nothing new.
     let (drained, ()) = tokio::join!(node.drain(NODE_DRAIN), stop_all([rest, metrics]));
+    if let Some(watch) = watch {
+        watch.abort();
+    }
     let reason = ended?;
     drained?;
     tracing::info!("stopped");
@@ -221,13 +231,17 @@ fn node_key(config: &Config, store: &StateStore) -> Result<Zeroizing<[u8; 32]>, 
 fn settings(
     config: &Config,
     key: Zeroizing<[u8; 32]>,
+    websocket: websocket::Opened,
     store: StateStore,
     member: Option<MemberSettings>,
     clock: Clock,
 ) -> Settings {
     let network = weir_net::Config {
-        listen: vec![listen_multiaddr(config)],
-        announce: config.network.external.iter().map(|at| at.at(config.network.tcp_port)).collect(),
+        listen: listen_multiaddrs(&config.network),
+        certificate: websocket.certificate,
+        authorities: websocket.authorities,
+        announce: config.network.announced.addresses.clone(),
+        announce_listeners: config.network.announced.listeners,
         agent: config.network.agent.clone(),
         max_message_size: config.relay.max_message_size,
         max_connections: config.network.max_connections,
@@ -300,10 +314,14 @@ fn rln_settings(rln: &RlnConfig, data_dir: &Path, member: Option<MemberSettings>
     }
 }
 
-fn listen_multiaddr(config: &Config) -> String {
-    let (ip, port) = (config.network.listen_address, config.network.tcp_port);
+fn listen_multiaddrs(network: &NetworkConfig) -> Vec<String> {
+    let ip = network.listen_address;
     let family = if ip.is_ipv4() { "ip4" } else { "ip6" };
-    format!("/{family}/{ip}/tcp/{port}")
+    let secure_port = network.websocket.secure.as_ref().map(|secure| secure.port);
+    [(Some(network.tcp_port), ""), (network.websocket.plain_port, "/ws"), (secure_port, "/wss")]
+        .into_iter()
+        .filter_map(|(port, transport)| Some(format!("/{family}/{ip}/tcp/{}{transport}", port?)))
+        .collect()
 }
 
 /// A server and the way to stop it.

@@ -45,7 +45,7 @@ fn the_full_file_says_what_it_said() {
     assert_eq!((config.log.level, config.log.format), (LogLevel::Debug, LogFormat::Json));
     assert_eq!(config.network.tcp_port, 61002);
     assert_eq!(
-        config.network.external.iter().map(|a| a.at(61002)).collect::<Vec<_>>(),
+        config.network.announced.addresses,
         ["/ip4/192.0.2.1/tcp/61002", "/dns4/node.example.org/tcp/61002"]
     );
     assert_eq!(config.network.static_nodes.len(), 1);

@@ -8,7 +8,13 @@ use libp2p::{
 };
 
 use super::*;
-use crate::{Identity, address::of_peer, behaviour::BehaviourEvent, gossip::tracked::TrackedEvent, single};
+use crate::{
+    Identity,
+    address::{by_carrier, is_websocket, of_peer},
+    behaviour::BehaviourEvent,
+    gossip::tracked::TrackedEvent,
+    single,
+};
 
 /// Pings in a row that may fail.
 const MAX_FAILED_PINGS: u32 = 3;
@@ -47,10 +53,16 @@ impl Network {
                 self.metrics.inbound_failed.inc();
             }
             SwarmEvent::NewListenAddr { address, .. } => {
+                if self.tells(&address) {
+                    self.swarm.add_external_address(address.clone());
+                }
                 let address = self.own_address(&address);
                 self.events.push_back(Event::Listening(address));
             }
             SwarmEvent::ExpiredListenAddr { address, .. } => {
+                if self.tells(&address) {
+                    self.swarm.remove_external_address(&address);
+                }
                 let address = self.own_address(&address);
                 self.events.push_back(Event::NotListening(address));
             }
@@ -153,16 +165,25 @@ impl Network {
             let address = of_peer(address, &peer);
             crate::address::parse(address.as_str()).ok().filter(|parsed| parsed.peer() == address.peer())
         };
+        let mut addresses: Vec<PeerAddress> =
+            info.listen_addrs.iter().filter_map(dialable).take(MAX_IDENTIFIED_ADDRESSES).collect();
+        // Of equals the cheapest to dial.
+        addresses.sort_by_key(|address| by_carrier(address.as_str()));
         let identity = Identity {
             agent: info.agent_version,
             protocols: info.protocols.iter().map(ToString::to_string).collect(),
-            addresses: info.listen_addrs.iter().filter_map(dialable).take(MAX_IDENTIFIED_ADDRESSES).collect(),
+            addresses,
             observed: info.observed_addr.to_string(),
         };
         if let Some(connection) = self.connections.get_mut(&peer) {
             self.metrics.identified(connection.direction, &mut connection.protocols, &identity.protocols);
         }
         self.events.push_back(Event::Identified { peer: peer_id(&peer), identity });
+    }
+
+    /// Whether others are told of this address, which is listened on.
+    fn tells(&self, address: &libp2p::Multiaddr) -> bool {
+        self.told.listeners && (self.told.websockets || !is_websocket(address))
     }
 
     fn on_ping(&mut self, peer: Libp2pPeerId, answered: bool) {

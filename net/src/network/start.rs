@@ -18,11 +18,11 @@ use weir_wire::Metadata;
 use super::*;
 use crate::{
     Config, StartError,
-    address::{parse_listen, parse_multiaddr},
+    address::{Carrier, is_websocket, parse_listen, parse_multiaddr, take_apart},
     behaviour::{IDLE_TIMEOUT, Services, identify_config},
     gossip::{self, HEARTBEAT, tracked::Tracked},
     stall::Stalls,
-    transport,
+    transport, websocket,
 };
 
 /// Events a connection may have ready before it stops reading. More than libp2p's 7, so that a
@@ -58,16 +58,25 @@ impl Network {
         let behaviour = Behaviour::new(
             key.public().to_peer_id(),
             Tracked::new(gossipsub, stalls.clone()),
-            identify_config(&key, &config.agent, !announce.is_empty()),
+            identify_config(&key, &config.agent),
             config.max_connections,
             Services::new(&config.serves, config.max_message_size),
         );
-        let transport = transport::build(&key, stalls).map_err(|error| setup(&error))?;
+        let without_certificate = |address: &&Multiaddr| {
+            carrier_of(address) == Carrier::SecureWebSocket && config.certificate.is_none()
+        };
+        if let Some(address) = listen.iter().find(without_certificate) {
+            return Err(StartError::NoCertificate { address: address.to_string() });
+        }
+        let sockets = websocket::Tls::new(config.certificate, &config.authorities);
+        let transport = transport::build(&key, sockets, stalls).map_err(|error| setup(&error))?;
         let settings = swarm::Config::with_tokio_executor()
             .with_idle_connection_timeout(IDLE_TIMEOUT)
             .with_per_connection_event_buffer_size(EVENTS_PER_CONNECTION);
         let mut swarm = Swarm::new(transport, behaviour, key.public().to_peer_id(), settings);
 
+        let told =
+            Told { listeners: config.announce_listeners, websockets: !announce.iter().any(is_websocket) };
         for address in announce {
             swarm.add_external_address(address);
         }
@@ -82,6 +91,7 @@ impl Network {
             cluster: config.cluster,
             max_frame: config.max_message_size,
             listeners,
+            told,
             connections: HashMap::new(),
             subscribers: BTreeMap::new(),
             pending: HashMap::new(),
@@ -106,18 +116,30 @@ fn keypair(config: &Config) -> Result<Keypair, StartError> {
 }
 
 fn listen_on(swarm: &mut Swarm<Behaviour>, address: Multiaddr) -> Result<ListenerId, StartError> {
+    let setting = match carrier_of(&address) {
+        Carrier::Tcp => "--tcp-port",
+        Carrier::WebSocket => "--websocket-port",
+        Carrier::SecureWebSocket => "--websocket-port or --websocket-secure-port",
+    };
     let refused = |error: &io::Error| match error.kind() {
-        io::ErrorKind::AddrInUse => StartError::PortInUse { address: address.to_string() },
-        _ => StartError::Listen { address: address.to_string(), cause: error.to_string() },
+        io::ErrorKind::AddrInUse => StartError::PortInUse { address: address.to_string(), setting },
+        _ => StartError::Listen { address: address.to_string(), cause: error.to_string(), setting },
     };
     // libp2p listens with SO_REUSEPORT, under which two nodes can share a port and each gets half
     // of the connections. A plain socket finds out.
     if let Some(socket) = socket_address(&address) {
         TcpListener::bind(socket).map_err(|error| refused(&error))?;
     }
-    swarm
-        .listen_on(address.clone())
-        .map_err(|error| StartError::Listen { address: address.to_string(), cause: error.to_string() })
+    swarm.listen_on(address.clone()).map_err(|error| StartError::Listen {
+        address: address.to_string(),
+        cause: error.to_string(),
+        setting,
+    })
+}
+
+/// How an address that was parsed is listened on.
+fn carrier_of(address: &Multiaddr) -> Carrier {
+    take_apart(address).map_or(Carrier::Tcp, |parts| parts.carrier)
 }
 
 fn socket_address(address: &Multiaddr) -> Option<SocketAddr> {

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Drives the nodes, accepting every message, until `outside` is done.
-async fn during<T>(nodes: &mut [Network], outside: impl Future<Output = T>) -> T {
+pub(crate) async fn during<T>(nodes: &mut [Network], outside: impl Future<Output = T>) -> T {
     let mut outside = pin!(outside);
     let both = poll_fn(|cx| {
         for node in nodes.iter_mut() {

@@ -11,3 +11,4 @@ mod outsider;
 mod relay;
 mod scores;
 mod services;
+mod transports;

@@ -59,8 +59,11 @@ pub(crate) async fn line(count: u8) -> Vec<Network> {
 }
 
 pub(crate) fn address_of(node: &Network) -> PeerAddress {
-    let text = node.listen_addresses().into_iter().next().expect("listens");
-    address::parse(&text).expect("an own address parses")
+    parse(&node.listen_addresses()[0])
+}
+
+pub(crate) fn parse(text: &str) -> PeerAddress {
+    address::parse(text).expect("an own address parses")
 }
 
 /// Polls all nodes and shows `on` each event, until it answers.

@@ -183,10 +183,60 @@ pub enum ConfigError {
         address: String,
     },
     /// An address to announce at a port that is not known yet.
-    #[error("{setting}: the port to announce is not known, as the system chooses it; set --tcp-port to one")]
+    #[error(
+        "{setting}: the port to announce is not known, as the system chooses it; give {port} another value"
+    )]
     AnnouncedPort {
         /// The setting that says the host.
         setting: Setting,
+        /// The setting of the port.
+        port: Setting,
+    },
+    /// Nothing but external addresses, and none of these.
+    #[error("{setting}: there is nothing to announce; add --ext-multiaddr or remove it")]
+    NothingAnnounced {
+        /// The setting.
+        setting: Setting,
+    },
+    /// A setting of WebSockets while they are off.
+    #[error(
+        "{setting} has no effect, as WebSockets are off ({switch}); set --websocket-support=true or remove it"
+    )]
+    WebSocketOff {
+        /// The setting.
+        setting: Setting,
+        /// What turned them off.
+        switch: Setting,
+    },
+    /// A setting of secure WebSockets while they are off.
+    #[error(
+        "{setting} has no effect, as secure WebSockets are off ({switch}); set \
+         --websocket-secure-support=true or remove it"
+    )]
+    SecureWebSocketOff {
+        /// The setting.
+        setting: Setting,
+        /// What turned them off.
+        switch: Setting,
+    },
+    /// Secure WebSockets with a certificate that has no key, the other way round, or neither.
+    #[error(
+        "{setting}: secure WebSockets need --websocket-secure-cert-path and --websocket-secure-key-path, or \
+         --websocket-secure-self-signed for development; set {missing}"
+    )]
+    CertificateMissing {
+        /// What asks for it.
+        setting: Setting,
+        /// The option that is missing.
+        missing: &'static str,
+    },
+    /// A certificate of the operator and one the node makes.
+    #[error("{setting}: a certificate is made only where none is given ({given}); remove one of the two")]
+    TwoCertificates {
+        /// The setting that asks for one.
+        setting: Setting,
+        /// The one given.
+        given: Setting,
     },
     /// A text that is no DNS name.
     #[error("{setting}: `{name}` is not a DNS name")]

@@ -10,7 +10,7 @@ use weir_core::limits::DEFAULT_MAX_MESSAGE_SIZE;
 
 use super::{
     Items, LogFormat, LogLevel, MessageSize, Nat, RawConfig,
-    raw::{General, Metrics, Network, Relay, Rest, Rln, Services, Store},
+    raw::{General, Metrics, Network, Relay, Rest, Rln, Services, Store, WebSocket},
 };
 
 /// A named network.
@@ -95,9 +95,17 @@ pub(super) fn defaults() -> RawConfig {
             tcp_port: Some(60000),
             ports_shift: Some(0),
             nat: Some(Nat::Any),
+            ext_multiaddr_only: Some(false),
             max_connections: Some(150),
             agent_string: Some(concat!("weir-", env!("CARGO_PKG_VERSION")).to_owned()),
             ..Network::default()
+        },
+        websocket: WebSocket {
+            websocket_support: Some(false),
+            websocket_port: Some(8000),
+            websocket_secure_support: Some(false),
+            websocket_secure_self_signed: Some(false),
+            ..WebSocket::default()
         },
         relay: Relay {
             relay: Some(true),

@@ -19,6 +19,8 @@ pub struct RawConfig {
     #[command(flatten)]
     pub network: Network,
     #[command(flatten)]
+    pub websocket: WebSocket,
+    #[command(flatten)]
     pub relay: Relay,
     #[command(flatten)]
     pub rln: Rln,
@@ -74,14 +76,17 @@ pub struct Network {
     pub ports_shift: Option<u16>,
     /// How others reach this node: any, none or extip:<IP> [default: any]
     ///
-    /// extip:<IP> announces that address. none announces the listen addresses. any does the same
-    /// until weir can ask a router for a port mapping.
+    /// extip:<IP> announces that address in place of the listen addresses. none announces these. any
+    /// does the same until weir can ask a router for a port mapping.
     #[arg(long, value_name = "METHOD")]
     pub nat: Option<Nat>,
-    /// Announce this multiaddr, and not the listen addresses (repeatable)
+    /// Announce this multiaddr too; one with ws or wss takes the place of the node's own of that kind (repeatable)
     #[arg(long, value_name = "MULTIADDR")]
     pub ext_multiaddr: Option<Vec<Items>>,
-    /// Announce this DNS name with the TCP port
+    /// Announce nothing but --ext-multiaddr [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", hide_possible_values = true, value_parser = BoolishValueParser::new())]
+    pub ext_multiaddr_only: Option<bool>,
+    /// Announce this DNS name with the node's ports, in place of the listen addresses
     #[arg(long, value_name = "NAME")]
     pub dns4_domain_name: Option<String>,
     /// Stay connected to this peer, a multiaddr that ends in /p2p/<id> (repeatable)
@@ -99,6 +104,40 @@ pub struct Network {
     /// What the node calls itself [default: weir-<version>]
     #[arg(long, value_name = "TEXT")]
     pub agent_string: Option<String>,
+}
+
+/// Settings of WebSockets.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "WebSocket, for browsers")]
+pub struct WebSocket {
+    /// Listen for WebSockets [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", hide_possible_values = true, value_parser = BoolishValueParser::new())]
+    pub websocket_support: Option<bool>,
+    /// Port for WebSockets; 0 lets the system choose [default: 8000]
+    #[arg(long, value_name = "PORT")]
+    pub websocket_port: Option<u16>,
+    /// Listen for secure WebSockets, in place of plain ones [default: false]
+    ///
+    /// Pages served by HTTPS can dial no other, and only with a certificate the browser trusts.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", hide_possible_values = true, value_parser = BoolishValueParser::new())]
+    pub websocket_secure_support: Option<bool>,
+    /// Another port for secure WebSockets, so that plain ones keep --websocket-port
+    #[arg(long, value_name = "PORT")]
+    pub websocket_secure_port: Option<u16>,
+    /// PEM file with the certificate and those it depends on; read again when it changes
+    #[arg(long, value_name = "FILE")]
+    pub websocket_secure_cert_path: Option<PathBuf>,
+    /// PEM file with the private key of the certificate; read again when it changes
+    #[arg(long, value_name = "FILE")]
+    pub websocket_secure_key_path: Option<PathBuf>,
+    /// Make a certificate for development, kept in the data folder [default: false]
+    ///
+    /// Nobody vouches for it, so browsers have to be told to trust it.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", hide_possible_values = true, value_parser = BoolishValueParser::new())]
+    pub websocket_secure_self_signed: Option<bool>,
+    /// PEM file with certificates to trust, besides the public authorities, when dialling wss
+    #[arg(long, value_name = "FILE")]
+    pub websocket_secure_trust_path: Option<PathBuf>,
 }
 
 /// Settings of relay and sharding.

@@ -13,6 +13,7 @@ mod rln;
 mod servers;
 mod services;
 mod store;
+mod websocket;
 
 /// Checks the settings, cheapest and most general rules first.
 pub(super) fn validate(layers: &Layers) -> Result<Config, ConfigError> {
@@ -24,12 +25,19 @@ pub(super) fn validate(layers: &Layers) -> Result<Config, ConfigError> {
     let store = store::validate(layers, &data_dir)?;
     let store_nodes = network::peer_addresses(items(pick!(layers, store.storenode).as_ref()))?;
     let peers = listeners::peers(layers)?;
+    let websockets = listeners::websockets(layers)?;
     let rest = listeners::rest(layers)?;
     let metrics = listeners::metrics(layers)?;
-    listeners::refuse_clashes([Some(&peers), rest.as_ref(), metrics.as_ref()])?;
+    listeners::refuse_clashes(&[
+        Some(&peers),
+        websockets.plain.as_ref(),
+        websockets.secure.as_ref(),
+        rest.as_ref(),
+        metrics.as_ref(),
+    ])?;
     Ok(Config {
         preset: layers.preset(),
-        network: network::validate(layers, peers.address())?,
+        network: network::validate(layers, &peers, &websockets, &data_dir)?,
         relay,
         rln,
         store,

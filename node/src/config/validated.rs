@@ -9,6 +9,7 @@ use weir_actors::node::ProofShare;
 use weir_core::{
     Autosharding, AutoshardingError, ClusterId, ContentTopic, PeerAddress, PubsubTopic, ShardId,
 };
+use weir_net::certificate::Files;
 use weir_protocols::rate_limit::RateLimits;
 use weir_rln::{EpochLength, UserMessageLimit};
 use weir_storage::archive::{Location, Retention};
@@ -56,8 +57,10 @@ pub struct NetworkConfig {
     pub listen_address: IpAddr,
     /// TCP port, shift included; 0 lets the system choose.
     pub tcp_port: u16,
-    /// Addresses to tell others instead of the listen addresses; empty to tell those.
-    pub external: Vec<ExternalAddress>,
+    /// WebSockets.
+    pub websocket: WebSocketConfig,
+    /// What others are told about where the node is.
+    pub announced: Announced,
     /// Peers to stay connected to.
     pub static_nodes: Vec<PeerAddress>,
     /// Most connections at once, at least 1.
@@ -68,24 +71,47 @@ pub struct NetworkConfig {
     pub node_key: Option<NodeKey>,
 }
 
-/// A multiaddr the node announces.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ExternalAddress {
-    /// This host at the TCP port the node listens on, which is not 0 then. `/ip4/…`, `/ip6/…` or
-    /// `/dns4/…`.
-    Host(String),
-    /// A whole multiaddr as the operator wrote it.
-    Multiaddr(String),
+/// WebSockets, for browsers.
+#[derive(Debug, Clone, Default)]
+pub struct WebSocketConfig {
+    /// Port of plain ones, shift included; `None` when they are off.
+    pub plain_port: Option<u16>,
+    /// Secure ones; `None` when they are off.
+    pub secure: Option<SecureWebSocket>,
+    /// Certificates to trust, besides those of public authorities, when a peer is dialled.
+    pub trusted: Option<PathBuf>,
 }
 
-impl ExternalAddress {
-    /// The multiaddr of a node that listens on TCP `port`.
-    pub fn at(&self, port: u16) -> String {
-        match self {
-            Self::Host(host) => format!("{host}/tcp/{port}"),
-            Self::Multiaddr(address) => address.clone(),
-        }
-    }
+/// WebSockets over TLS.
+#[derive(Debug, Clone)]
+pub struct SecureWebSocket {
+    /// The port, shift included.
+    pub port: u16,
+    /// What the node shows.
+    pub certificate: CertificateSource,
+}
+
+/// Where the certificate of secure WebSockets comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CertificateSource {
+    /// The operator's files.
+    Files(Files),
+    /// One the node makes and keeps, for these names and addresses.
+    SelfSigned {
+        /// Where it is kept.
+        files: Files,
+        /// What it is for.
+        names: Vec<String>,
+    },
+}
+
+/// What others are told about where the node is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Announced {
+    /// Multiaddrs without the peer id.
+    pub addresses: Vec<String>,
+    /// Whether the addresses listened on are told too.
+    pub listeners: bool,
 }
 
 /// A secp256k1 private key, 32 bytes big-endian. Not shown by `Debug`.

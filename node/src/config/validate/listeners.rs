@@ -27,6 +27,11 @@ impl Listener {
         }
     }
 
+    /// The setting that says the port.
+    pub(super) const fn setting(&self) -> &Setting {
+        &self.setting
+    }
+
     pub(super) const fn address(&self) -> SocketAddr {
         self.address
     }
@@ -46,6 +51,38 @@ impl Listener {
 pub(super) fn peers(layers: &Layers) -> Result<Listener, ConfigError> {
     let address = take!(layers, network.listen_address).value;
     Listener::new(layers, address, take!(layers, network.tcp_port))
+}
+
+/// Where browsers connect.
+#[derive(Debug)]
+pub(super) struct WebSockets {
+    pub(super) plain: Option<Listener>,
+    pub(super) secure: Option<Listener>,
+}
+
+/// Where WebSockets are listened for. As in nwaku one port is for both kinds, and secure ones have it
+/// when they are on; a second port lets the node have both.
+pub(super) fn websockets(layers: &Layers) -> Result<WebSockets, ConfigError> {
+    let address = take!(layers, network.listen_address).value;
+    let (plain, secure) =
+        (take!(layers, websocket.websocket_support), take!(layers, websocket.websocket_secure_support));
+    let port = take!(layers, websocket.websocket_port);
+    let own_port = pick!(layers, websocket.websocket_secure_port);
+    let plain_has_port = plain.value && (!secure.value || own_port.is_some());
+    if let (Some(own_port), false) = (&own_port, secure.value) {
+        return Err(ConfigError::SecureWebSocketOff {
+            setting: own_port.setting.clone(),
+            switch: secure.setting,
+        });
+    }
+    if port.is_explicit() && !plain_has_port && (!secure.value || own_port.is_some()) {
+        return Err(ConfigError::WebSocketOff { setting: port.setting, switch: plain.setting });
+    }
+    let secure_port = secure.value.then(|| own_port.unwrap_or_else(|| port.clone()));
+    Ok(WebSockets {
+        plain: plain_has_port.then(|| Listener::new(layers, address, port)).transpose()?,
+        secure: secure_port.map(|port| Listener::new(layers, address, port)).transpose()?,
+    })
 }
 
 /// Where the REST server listens, if it is on.
@@ -88,8 +125,8 @@ pub(super) fn metrics(layers: &Layers) -> Result<Option<Listener>, ConfigError> 
 }
 
 /// No two services may want the same port.
-pub(super) fn refuse_clashes(listeners: [Option<&Listener>; 3]) -> Result<(), ConfigError> {
-    let listeners: Vec<&Listener> = listeners.into_iter().flatten().collect();
+pub(super) fn refuse_clashes(listeners: &[Option<&Listener>]) -> Result<(), ConfigError> {
+    let listeners: Vec<&Listener> = listeners.iter().flatten().copied().collect();
     for (index, first) in listeners.iter().enumerate() {
         if let Some(second) = listeners[index + 1..].iter().find(|second| first.clashes_with(second)) {
             return Err(ConfigError::PortClash {

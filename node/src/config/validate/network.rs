@@ -1,14 +1,18 @@
 //! Rules of the libp2p side.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{net::IpAddr, path::Path};
 
 use weir_core::PeerAddress;
 use weir_net::address;
 use zeroize::Zeroizing;
 
-use super::{items, pick, take};
+use super::{
+    items,
+    listeners::{Listener, WebSockets},
+    pick, take, websocket,
+};
 use crate::config::{
-    ConfigError, ExternalAddress, Nat, NetworkConfig, NodeKey, Setting,
+    Announced, ConfigError, Nat, NetworkConfig, NodeKey, Setting,
     layers::{Given, Layers},
 };
 
@@ -17,15 +21,22 @@ const MOST_AGENT_LENGTH: usize = 256;
 /// Longest DNS name (RFC 1035).
 const MOST_NAME_LENGTH: usize = 253;
 
-pub(super) fn validate(layers: &Layers, listen: SocketAddr) -> Result<NetworkConfig, ConfigError> {
+pub(super) fn validate(
+    layers: &Layers,
+    peers: &Listener,
+    websockets: &WebSockets,
+    data_dir: &Path,
+) -> Result<NetworkConfig, ConfigError> {
     let connections = take!(layers, network.max_connections);
     if connections.value == 0 {
         return Err(ConfigError::NoConnections { setting: connections.setting });
     }
+    let host = external_host(layers)?;
     Ok(NetworkConfig {
-        listen_address: listen.ip(),
-        tcp_port: listen.port(),
-        external: external_addresses(layers, listen.port())?,
+        listen_address: peers.address().ip(),
+        tcp_port: peers.address().port(),
+        websocket: websocket::validate(layers, websockets, host.as_ref(), data_dir)?,
+        announced: announced(layers, host, peers, websockets)?,
         static_nodes: static_nodes(layers)?,
         max_connections: connections.value,
         agent: agent(take!(layers, network.agent_string))?,
@@ -33,57 +44,109 @@ pub(super) fn validate(layers: &Layers, listen: SocketAddr) -> Result<NetworkCon
     })
 }
 
-/// A DNS name stands in for the external IP (waku-wire 5.5).
-fn external_addresses(layers: &Layers, port: u16) -> Result<Vec<ExternalAddress>, ConfigError> {
-    let mut addresses = Vec::new();
-    let nat = take!(layers, network.nat);
-    let name = pick!(layers, network.dns4_domain_name);
-    match (nat.value, name) {
-        (Nat::Upnp | Nat::Pmp, _) => {
-            return Err(ConfigError::NotServed {
-                setting: nat.setting,
-                feature: "port mapping by a router",
-                accepted: &["none", "any", "extip:<IP>"],
-            });
-        }
-        (_, Some(Given { setting, .. })) if port == 0 => return Err(ConfigError::AnnouncedPort { setting }),
-        (Nat::ExternalIp(_), None) if port == 0 => {
-            return Err(ConfigError::AnnouncedPort { setting: nat.setting });
-        }
-        (_, Some(name)) => addresses.push(ExternalAddress::Host(format!("/dns4/{}", dns_name(name)?))),
-        (Nat::ExternalIp(IpAddr::V4(ip)), None) => {
-            addresses.push(ExternalAddress::Host(format!("/ip4/{ip}")))
-        }
-        (Nat::ExternalIp(IpAddr::V6(ip)), None) => {
-            addresses.push(ExternalAddress::Host(format!("/ip6/{ip}")))
-        }
-        (Nat::Any | Nat::None, None) => {}
-    }
-    let given = pick!(layers, network.ext_multiaddr);
-    for (text, setting) in items(given.as_ref()) {
-        addresses.push(external_multiaddr(text, setting)?);
-    }
-    Ok(addresses)
+/// How the node is known outside.
+#[derive(Debug)]
+pub(super) enum Host {
+    Name(Given<String>),
+    Ip(Given<IpAddr>),
 }
 
-fn external_multiaddr(text: &str, setting: &Setting) -> Result<ExternalAddress, ConfigError> {
+impl Host {
+    /// The name or the address.
+    pub(super) fn text(&self) -> String {
+        match self {
+            Self::Name(name) => name.value.clone(),
+            Self::Ip(ip) => ip.value.to_string(),
+        }
+    }
+
+    fn multiaddr(&self) -> String {
+        match self {
+            Self::Name(name) => format!("/dns4/{}", name.value),
+            Self::Ip(Given { value: IpAddr::V4(ip), .. }) => format!("/ip4/{ip}"),
+            Self::Ip(Given { value: IpAddr::V6(ip), .. }) => format!("/ip6/{ip}"),
+        }
+    }
+
+    /// Its address at the port of `listener`.
+    fn at(&self, listener: &Listener, transport: &str) -> Result<String, ConfigError> {
+        let (Self::Name(Given { setting, .. }) | Self::Ip(Given { setting, .. })) = self;
+        match listener.address().port() {
+            0 => {
+                Err(ConfigError::AnnouncedPort { setting: setting.clone(), port: listener.setting().clone() })
+            }
+            port => Ok(format!("{}/tcp/{port}{transport}", self.multiaddr())),
+        }
+    }
+}
+
+/// A DNS name stands in for the external IP (waku-wire 5.5).
+fn external_host(layers: &Layers) -> Result<Option<Host>, ConfigError> {
+    let nat = take!(layers, network.nat);
+    match (nat.value, pick!(layers, network.dns4_domain_name)) {
+        (Nat::Upnp | Nat::Pmp, _) => Err(ConfigError::NotServed {
+            setting: nat.setting,
+            feature: "port mapping by a router",
+            accepted: &["none", "any", "extip:<IP>"],
+        }),
+        (_, Some(name)) => Ok(Some(Host::Name(dns_name(name)?))),
+        (Nat::ExternalIp(value), None) => Ok(Some(Host::Ip(Given { value, setting: nat.setting }))),
+        (Nat::Any | Nat::None, None) => Ok(None),
+    }
+}
+
+/// The external host at each port, or else the addresses listened on; then what the operator adds,
+/// which is all when he says so.
+fn announced(
+    layers: &Layers,
+    host: Option<Host>,
+    peers: &Listener,
+    websockets: &WebSockets,
+) -> Result<Announced, ConfigError> {
+    let given = pick!(layers, network.ext_multiaddr);
+    let added = items(given.as_ref())
+        .map(|(text, setting)| external_multiaddr(text, setting))
+        .collect::<Result<Vec<_>, _>>()?;
+    let only = take!(layers, network.ext_multiaddr_only);
+    if only.value {
+        if added.is_empty() {
+            return Err(ConfigError::NothingAnnounced { setting: only.setting });
+        }
+        return Ok(Announced { addresses: added, listeners: false });
+    }
+    let Some(host) = host else { return Ok(Announced { addresses: added, listeners: true }) };
+    let mut addresses = vec![host.at(peers, "")?];
+    // As of the listeners: who writes how browsers get here knows it best.
+    if !added.iter().any(|text| address::is_for_browsers(text)) {
+        for (listener, transport) in [(&websockets.plain, "/ws"), (&websockets.secure, "/wss")] {
+            addresses.extend(listener.as_ref().map(|at| host.at(at, transport)).transpose()?);
+        }
+    }
+    for address in added {
+        if !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
+    Ok(Announced { addresses, listeners: false })
+}
+
+fn external_multiaddr(text: &str, setting: &Setting) -> Result<String, ConfigError> {
     if address::can_be_announced(text) {
-        Ok(ExternalAddress::Multiaddr(text.to_owned()))
+        Ok(text.to_owned())
     } else {
         Err(ConfigError::ExternalMultiaddr { setting: setting.clone(), address: text.to_owned() })
     }
 }
 
-fn dns_name(given: Given<String>) -> Result<String, ConfigError> {
-    let Given { value: name, setting } = given;
+fn dns_name(given: Given<String>) -> Result<Given<String>, ConfigError> {
     let label_is_valid = |label: &str| {
         (1..=63).contains(&label.len())
             && label.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
     };
-    if name.len() <= MOST_NAME_LENGTH && name.split('.').all(label_is_valid) {
-        Ok(name)
+    if given.value.len() <= MOST_NAME_LENGTH && given.value.split('.').all(label_is_valid) {
+        Ok(given)
     } else {
-        Err(ConfigError::DnsName { setting, name })
+        Err(ConfigError::DnsName { setting: given.setting, name: given.value })
     }
 }
 

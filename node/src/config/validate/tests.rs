@@ -8,7 +8,7 @@ use weir_storage::archive::{Location, LocationError, Retention, RetentionError};
 
 use crate::{
     cli::{Cli, Command},
-    config::{Config, ConfigError, LogLevel, Notice, Preset, Sharding},
+    config::{Announced, CertificateSource, Config, ConfigError, LogLevel, Notice, Preset, Sharding},
 };
 
 fn load_with(flags: &[&str], environment: &[(&str, &str)]) -> Result<Config, ConfigError> {
@@ -39,7 +39,7 @@ fn without_settings_it_is_a_local_network_with_rln() {
     assert_eq!(config.relay.max_message_size, 153_600);
     assert_eq!(config.relay.topics().map(|topics| topics.len()), Ok(8));
     assert_eq!(config.network.tcp_port, 60000);
-    assert!(config.network.static_nodes.is_empty() && config.network.external.is_empty());
+    assert!(config.network.static_nodes.is_empty() && config.network.announced.listeners);
     assert_eq!(config.rest.expect("on").listen, "127.0.0.1:8645".parse().expect("address"));
     assert_eq!(config.metrics.expect("on").listen, "127.0.0.1:8008".parse().expect("address"));
     let rln = config.rln.expect("on");
@@ -113,6 +113,34 @@ fn contradictions_are_refused_by_the_rule_they_break() {
         (&["--tcp-port=0", "--nat=extip:192.0.2.1"], |e| matches!(e, ConfigError::AnnouncedPort { .. })),
         (&["--tcp-port=0", "--dns4-domain-name=a.example"], |e| {
             matches!(e, ConfigError::AnnouncedPort { .. })
+        }),
+        (&["--websocket-support", "--websocket-port=0", "--dns4-domain-name=a.example"], |e| {
+            matches!(e, ConfigError::AnnouncedPort { .. })
+        }),
+        (&["--ext-multiaddr-only"], |e| matches!(e, ConfigError::NothingAnnounced { .. })),
+        (&["--websocket-port=1"], |e| matches!(e, ConfigError::WebSocketOff { .. })),
+        (&["--websocket-secure-port=1"], |e| matches!(e, ConfigError::SecureWebSocketOff { .. })),
+        (&["--websocket-secure-self-signed"], |e| matches!(e, ConfigError::SecureWebSocketOff { .. })),
+        (&["--websocket-support", "--websocket-secure-key-path=x"], |e| {
+            matches!(e, ConfigError::SecureWebSocketOff { .. })
+        }),
+        (&["--websocket-secure-support"], |e| matches!(e, ConfigError::CertificateMissing { .. })),
+        (&["--websocket-secure-support", "--websocket-secure-cert-path=x"], |e| {
+            matches!(e, ConfigError::CertificateMissing { missing: "--websocket-secure-key-path", .. })
+        }),
+        (
+            &[
+                "--websocket-secure-support",
+                "--websocket-secure-cert-path=x",
+                "--websocket-secure-self-signed",
+            ],
+            |e| matches!(e, ConfigError::TwoCertificates { .. }),
+        ),
+        (&["--websocket-support", "--websocket-port=60000"], |e| {
+            matches!(e, ConfigError::PortClash { port: 60000, .. })
+        }),
+        (&["--websocket-support", "--websocket-port=65000", "--ports-shift=1000"], |e| {
+            matches!(e, ConfigError::PortTooHigh { port: 65000, .. })
         }),
         (&["--dns4-domain-name=not a name"], |e| matches!(e, ConfigError::DnsName { .. })),
         (&["--nat=upnp"], |e| matches!(e, ConfigError::NotServed { .. })),
@@ -257,10 +285,68 @@ fn content_topics_add_their_shards_to_those_that_are_named() {
 fn external_addresses_follow_the_port_or_are_taken_as_they_are() {
     let config =
         load(&["--nat=extip:192.0.2.1", "--ext-multiaddr=/dns4/a.example/tcp/443/wss"]).expect("valid");
-    let addresses: Vec<String> = config.network.external.iter().map(|address| address.at(7)).collect();
-    assert_eq!(addresses, ["/ip4/192.0.2.1/tcp/7", "/dns4/a.example/tcp/443/wss"]);
+    let addresses = ["/ip4/192.0.2.1/tcp/60000", "/dns4/a.example/tcp/443/wss"];
+    assert_eq!(config.network.announced, announced(&addresses, false));
     let named = load(&["--nat=extip:192.0.2.1", "--dns4-domain-name=a.example"]).expect("valid");
-    assert_eq!(named.network.external.iter().map(|a| a.at(7)).collect::<Vec<_>>(), ["/dns4/a.example/tcp/7"]);
+    assert_eq!(named.network.announced, announced(&["/dns4/a.example/tcp/60000"], false));
+}
+
+#[test]
+fn external_addresses_are_told_beside_the_listeners_unless_only_they_are_to_be() {
+    let given = "--ext-multiaddr=/dns4/a.example/tcp/443";
+    let beside = load(&[given]).expect("valid");
+    assert_eq!(beside.network.announced, announced(&["/dns4/a.example/tcp/443"], true));
+    let only = load(&[given, "--nat=extip:192.0.2.1", "--ext-multiaddr-only"]).expect("valid");
+    assert_eq!(only.network.announced, announced(&["/dns4/a.example/tcp/443"], false));
+}
+
+#[test]
+fn an_external_host_is_told_at_the_port_of_each_transport() {
+    let certificate = ["--websocket-secure-support", "--websocket-secure-self-signed"];
+    let name = "--dns4-domain-name=a.example";
+    let both = ["--websocket-support", "--websocket-secure-port=443", "--ports-shift=1", name];
+    let config = load(&[&certificate[..], &both].concat()).expect("valid");
+    let addresses =
+        ["/dns4/a.example/tcp/60001", "/dns4/a.example/tcp/8001/ws", "/dns4/a.example/tcp/444/wss"];
+    assert_eq!(config.network.announced, announced(&addresses, false));
+    // Who gives an address for browsers has a proxy in front of the port.
+    let proxied = load(&["--websocket-support", name, "--ext-multiaddr=/dns4/b.example/tcp/443/wss"]);
+    let addresses = ["/dns4/a.example/tcp/60000", "/dns4/b.example/tcp/443/wss"];
+    assert_eq!(proxied.expect("valid").network.announced, announced(&addresses, false));
+}
+
+fn announced(addresses: &[&str], listeners: bool) -> Announced {
+    Announced { addresses: addresses.iter().map(|&address| address.to_owned()).collect(), listeners }
+}
+
+#[test]
+fn one_port_is_for_plain_or_secure_websockets_and_two_for_both() {
+    let secure = ["--websocket-secure-support", "--websocket-secure-self-signed"];
+    let ports = |flags: &[&str]| {
+        let websocket = load(flags).expect("valid").network.websocket;
+        (websocket.plain_port, websocket.secure.map(|secure| secure.port))
+    };
+    assert_eq!(ports(&[]), (None, None));
+    assert_eq!(ports(&["--websocket-support", "--websocket-port=0"]), (Some(0), None));
+    assert_eq!(ports(&secure), (None, Some(8000)));
+    assert_eq!(ports(&[secure[0], secure[1], "--websocket-support", "--websocket-port=1"]), (None, Some(1)));
+    let both = [secure[0], secure[1], "--websocket-support", "--websocket-secure-port=443"];
+    assert_eq!(ports(&both), (Some(8000), Some(443)));
+    assert_eq!(ports(&[secure[0], secure[1], "--websocket-secure-port=443"]), (None, Some(443)));
+}
+
+#[test]
+fn a_development_certificate_is_kept_in_the_data_folder_and_for_the_nodes_names() {
+    let flags = [
+        "--websocket-secure-support",
+        "--websocket-secure-self-signed",
+        "--data-dir=d",
+        "--nat=extip:192.0.2.1",
+    ];
+    let secure = load(&flags).expect("valid").network.websocket.secure.expect("on");
+    let CertificateSource::SelfSigned { files, names } = secure.certificate else { panic!("{secure:?}") };
+    assert_eq!(names, ["localhost", "127.0.0.1", "::1", "192.0.2.1"]);
+    assert_eq!(files.certificate, Path::new("d/websocket-cert.pem"));
 }
 
 #[test]
