@@ -12,6 +12,7 @@ mod archive;
 mod asker;
 mod bad_messages;
 mod bad_starts;
+mod browsers;
 mod clusters;
 mod crash;
 mod double_signal;
