@@ -8,7 +8,8 @@
 //! Connections that are there keep the keys they agreed on; only new ones see the new certificate.
 
 use std::{
-    fmt, fs, io,
+    fmt, fs,
+    io::{self, Read},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, RwLock},
     time::{Duration, SystemTime},
@@ -50,12 +51,10 @@ pub enum CertificateError {
         source: io::Error,
     },
     /// A file is too long to be what it should be.
-    #[error("{} has {length} bytes, which is no PEM file with certificates", path.display())]
+    #[error("{} has more than {MAX_FILE} bytes, which is no PEM file with certificates", path.display())]
     TooLong {
         /// The file.
         path: PathBuf,
-        /// Its length.
-        length: u64,
     },
     /// A file is not PEM.
     #[error("{} is not PEM: {problem}", path.display())]
@@ -211,7 +210,7 @@ impl Contents {
         let bad_key = |problem: String| CertificateError::BadKey { path: files.key.clone(), problem };
         let key = PrivateKeyDer::from_pem_slice(&self.key).map_err(|error| match error {
             pem::Error::NoItemsFound => CertificateError::NoKey { path: files.key.clone() },
-            other => bad_key(other.to_string()),
+            other => bad_key(problem(&other)),
         })?;
         CertifiedKey::from_der(chain, key, &ring::default_provider()).map_err(|error| match error {
             rustls::Error::InconsistentKeys(_) => {
@@ -290,19 +289,32 @@ impl fmt::Debug for SelfSigned {
 
 fn read(path: &Path) -> Result<Vec<u8>, CertificateError> {
     let unreadable = |source| CertificateError::Unreadable { path: path.to_owned(), source };
-    let length = fs::metadata(path).map_err(unreadable)?.len();
-    if length > MAX_FILE {
-        return Err(CertificateError::TooLong { path: path.to_owned(), length });
+    let mut bytes = Vec::new();
+    // Not by the length the system tells, which devices and files that grow do not keep to.
+    let file = fs::File::open(path).map_err(unreadable)?;
+    file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    match u64::try_from(bytes.len()) {
+        Ok(length) if length <= MAX_FILE => Ok(bytes),
+        _ => Err(CertificateError::TooLong { path: path.to_owned() }),
     }
-    fs::read(path).map_err(unreadable)
 }
 
 fn certificates(path: &Path, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
     let chain: Vec<_> = CertificateDer::pem_slice_iter(pem)
         .collect::<Result<_, _>>()
-        .map_err(|error| CertificateError::NotPem { path: path.to_owned(), problem: error.to_string() })?;
+        .map_err(|error| CertificateError::NotPem { path: path.to_owned(), problem: problem(&error) })?;
     if chain.is_empty() {
         return Err(CertificateError::NoCertificate { path: path.to_owned() });
     }
     Ok(chain)
+}
+
+/// What is wrong with a PEM file. The error itself shows a marker as a list of numbers.
+fn problem(error: &pem::Error) -> String {
+    match error {
+        pem::Error::MissingSectionEnd { end_marker } => {
+            format!("-----END {}----- is missing", String::from_utf8_lossy(end_marker))
+        }
+        other => other.to_string(),
+    }
 }

@@ -3,7 +3,10 @@
 use std::{fs, io, net::SocketAddr, path::Path, sync::Arc};
 
 use tempfile::TempDir;
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 use tokio_rustls::{
     TlsConnector,
     rustls::{ClientConfig, RootCertStore, crypto::ring, pki_types::CertificateDer},
@@ -162,6 +165,49 @@ async fn a_websocket_address_the_operator_gives_takes_the_place_of_the_listeners
     assert_eq!(nodes[0].announced_addresses(), expected);
     nodes[1].dial(&parse(&tcp));
     assert_eq!(identified(&mut nodes).await, expected);
+}
+
+#[tokio::test]
+async fn handshakes_that_are_begun_and_left_are_few_and_end() {
+    // As many as `behaviour::PENDING_INBOUND` lets be under way.
+    const PENDING: usize = 64;
+    let pem = Pem::new();
+    let server = Config { certificate: Some(pem.certificate()), ..listening_on(0, &["/ws", "/wss"]) };
+    let mut nodes = started(vec![server, config(1)]).await;
+    let addresses = nodes[0].listen_addresses();
+    let sockets: Vec<_> = addresses.iter().map(|address| socket_address(&parse(address))).collect();
+    let begin = async |at: usize| {
+        let mut socket = TcpStream::connect(sockets[at % 2]).await.expect("connects");
+        // Half of a request's head to plain ones, half of a record to secure ones, and nothing to some.
+        let half: [&[u8]; 4] = [b"GET / HTTP/1.1\r\nHost: a", &[22, 3, 1, 2, 0, 1], b"", b""];
+        socket.write_all(half[at % 4]).await.expect("written");
+        socket
+    };
+    let ended = async |mut socket: TcpStream| {
+        let mut answer = Vec::new();
+        // Closed or reset, after an answer that says so or none.
+        let _ = socket.read_to_end(&mut answer).await;
+    };
+    during(&mut nodes, async {
+        let mut begun = Vec::new();
+        for at in 0..PENDING {
+            begun.push(begin(at).await);
+        }
+        let first = begun.swap_remove(0);
+        let mut first = std::pin::pin!(ended(first));
+        tokio::select! {
+            biased;
+            () = &mut first => panic!("one too many takes the place of the first"),
+            () = async { ended(begin(PENDING).await).await } => {}
+        }
+        first.await;
+        for socket in begun {
+            ended(socket).await;
+        }
+    })
+    .await;
+    nodes[1].dial(&parse(&addresses[0]));
+    until(&mut nodes, |nodes| nodes.iter().all(|node| node.mesh_peers(topic()).len() == 1)).await;
 }
 
 /// What the second node is told by the first.

@@ -3,7 +3,7 @@
 use std::{
     fs::{self, OpenOptions},
     io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -48,6 +48,7 @@ pub(super) fn open(config: &WebSocketConfig) -> Result<Opened, CertificateError>
     let certificate = match config.secure.as_ref().map(|secure| &secure.certificate) {
         None => None,
         Some(CertificateSource::Files(files)) => {
+            warn_if_all_may_read(&files.key);
             Some(Certificate::open(files.clone()).map_err(CertificateError::Given)?)
         }
         Some(CertificateSource::SelfSigned { files, names }) => {
@@ -74,6 +75,17 @@ fn make_if_missing(files: &Files, names: &[String]) -> Result<(), CertificateErr
         .map_err(|source| unwritable(&files.certificate, source))?;
     tracing::info!(file = %files.certificate.display(), ?names, "made a certificate for development");
     Ok(())
+}
+
+/// Said and no more: how the files of an operator are kept is the operator's affair.
+fn warn_if_all_may_read(key: &Path) {
+    const OTHERS_READ: u32 = 0o004;
+    if fs::metadata(key).is_ok_and(|meta| meta.permissions().mode() & OTHERS_READ != 0) {
+        tracing::warn!(
+            file = %key.display(),
+            "every user of this machine can read the private key of secure WebSockets; chmod o-r it"
+        );
+    }
 }
 
 fn write_secret(path: &Path, bytes: &[u8]) -> io::Result<()> {

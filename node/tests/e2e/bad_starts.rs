@@ -4,11 +4,13 @@
 use std::{
     fs,
     net::{Ipv4Addr, TcpListener},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
 use crate::{
     node::{Exit, Setup},
+    ports::free_port,
     world::{World, meshed, topic},
 };
 
@@ -117,6 +119,42 @@ async fn a_second_process_on_one_data_directory_does_not_start() {
     let second = Setup::new("second", first.data_dir().to_owned());
     assert_refused(&second.run_to_end(), &["--data-dir", "state.redb", "in use by another process"]);
     first.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_certificate_that_cannot_be_used_is_named_and_a_made_key_is_its_owners_alone() {
+    let world = World::new();
+    let secure = |name: &str| {
+        world
+            .plain_node(name)
+            .option("rln-relay", false)
+            .option("websocket-secure-support", true)
+            .option("websocket-secure-port", free_port())
+    };
+    let made = secure("a").option("websocket-secure-self-signed", true).start().await.stop();
+    let [certificate, key] =
+        ["websocket-cert.pem", "websocket-key.pem"].map(|file| made.data_dir().join(file));
+    let mode = fs::metadata(&key).expect("made").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "{mode:o}");
+
+    let given = |certificate: &Path, key: &Path| {
+        secure("b")
+            .option("websocket-secure-cert-path", certificate.display())
+            .option("websocket-secure-key-path", key.display())
+    };
+    let missing = world.path().join("missing.pem");
+    let broken = world.path().join("broken.pem");
+    fs::write(&broken, "-----BEGIN CERTIFICATE-----\n").expect("writable");
+    let text = |path: &Path| path.display().to_string();
+    for (certificate, key, reason) in [
+        (&missing, &key, [text(&missing), "cannot be read".to_owned()]),
+        (&broken, &key, [text(&broken), "-----END CERTIFICATE----- is missing".to_owned()]),
+        (&certificate, &certificate, [text(&certificate), "has no private key".to_owned()]),
+    ] {
+        let exit = given(certificate, key).run_to_end();
+        assert_refused(&exit, &[&reason[0], &reason[1], "--websocket-secure-cert-path"]);
+    }
+    given(&certificate, &key).start().await.stop();
 }
 
 /// Exit code 1 and a text with all of `parts` in it.
