@@ -12,7 +12,10 @@ use libp2p::{
     swarm::NetworkBehaviour,
 };
 
-use crate::{Service, gossip::tracked::Tracked, metadata, service, single::SingleConnection};
+use crate::{
+    Service, colocation::ColocationLimit, config::Config, gossip::tracked::Tracked, metadata, service,
+    single::SingleConnection,
+};
 
 /// Handshakes from outside at a time. They take 10 s at most and cost a key agreement each; nodes
 /// that start together are let in within a few round trips.
@@ -35,6 +38,7 @@ pub(crate) const IDLE_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 #[derive(NetworkBehaviour)]
 pub(crate) struct Behaviour {
     pub(crate) limits: connection_limits::Behaviour,
+    pub(crate) colocation: ColocationLimit,
     pub(crate) denied: allow_block_list::Behaviour<BlockedPeers>,
     pub(crate) single: SingleConnection,
     pub(crate) gossip: Tracked,
@@ -68,22 +72,17 @@ impl Services {
 }
 
 impl Behaviour {
-    pub(crate) fn new(
-        local: PeerId,
-        gossip: Tracked,
-        identify: identify::Config,
-        max_connections: u32,
-        services: Services,
-    ) -> Self {
+    pub(crate) fn new(local: PeerId, gossip: Tracked, identify: identify::Config, config: &Config) -> Self {
         Self {
-            limits: connection_limits::Behaviour::new(connection_limits(max_connections)),
+            limits: connection_limits::Behaviour::new(connection_limits(config.max_connections)),
+            colocation: ColocationLimit::new(config.colocation),
             denied: allow_block_list::Behaviour::default(),
             single: SingleConnection::new(local),
             gossip,
             identify: identify::Behaviour::new(identify),
             ping: ping::Behaviour::default(),
             metadata: metadata::behaviour(),
-            services,
+            services: Services::new(&config.serves, config.max_message_size),
         }
     }
 }

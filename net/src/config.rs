@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 use crate::{
     Service,
     certificate::{Authorities, Certificate},
+    colocation::Colocation,
 };
 
 /// The settings of [`crate::Network`]. Parameters of the protocols are not among them: they have to
@@ -36,6 +37,8 @@ pub struct Config {
     pub max_message_size: usize,
     /// Connections in and out together, at most. A sixth is kept free for outgoing ones.
     pub max_connections: u32,
+    /// How many of these one IP address may have; `None` for any number.
+    pub colocation: Option<Colocation>,
     /// What peers may ask this node for; they are told of nothing else.
     pub serves: BTreeSet<Service>,
 }
@@ -54,6 +57,7 @@ impl Config {
             agent: concat!("weir-", env!("CARGO_PKG_VERSION")).to_owned(),
             max_message_size: DEFAULT_MAX_MESSAGE_SIZE,
             max_connections: 150,
+            colocation: None,
             serves: BTreeSet::new(),
         }
     }
@@ -71,6 +75,7 @@ impl fmt::Debug for Config {
             .field("agent", &self.agent)
             .field("max_message_size", &self.max_message_size)
             .field("max_connections", &self.max_connections)
+            .field("colocation", &self.colocation)
             .field("serves", &self.serves)
             .finish()
     }

@@ -7,7 +7,7 @@
 //! ```text
 //!  TCP | WebSocket | WebSocket over TLS     websocket, certificate
 //!  Noise ─ Yamux | mplex                transport, stall (who takes what is written to him)
-//!    └─ limits ─ deny list ─ one per peer   behaviour, deny_list, single
+//!    └─ limits, deny list, one per peer     behaviour, colocation, deny_list, single
 //!        ├─ gossipsub                    gossip (parameters, scores, filter, queues)
 //!        ├─ identify, ping
 //!        ├─ metadata                     metadata (answered here, from the last one set)
@@ -27,6 +27,7 @@
 pub mod address;
 mod behaviour;
 pub mod certificate;
+mod colocation;
 mod config;
 mod deny_list;
 mod error;
@@ -43,6 +44,7 @@ mod stall;
 mod transport;
 mod websocket;
 
+pub use colocation::Colocation;
 pub use config::Config;
 pub use error::{PublishError, StartError, SubscribeError};
 pub use event::{

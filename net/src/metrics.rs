@@ -46,6 +46,8 @@ pub struct Metrics {
     pub(crate) dials_failed: Counter,
     /// Moves when a handshake from outside fails or its connection is refused.
     pub(crate) inbound_failed: Counter,
+    /// Moves when a connection from outside is refused for how many its IP address has.
+    pub(crate) colocated: Counter,
     /// Moves when a peer is denied for its score.
     pub(crate) graylisted: Counter,
     /// Moves when a peer is disconnected because its queue stayed full.
@@ -134,6 +136,7 @@ impl Metrics {
         net.register("dials", "Dials begun", all.dials.clone());
         net.register("dials_failed", "Dials without a connection", all.dials_failed.clone());
         net.register("inbound_failed", "Inbound connections refused or failed", all.inbound_failed.clone());
+        net.register("colocated", "Inbound connections refused by IP address", all.colocated.clone());
         net.register("graylisted", "Peers denied for their score", all.graylisted.clone());
         net.register("too_slow", "Peers disconnected with a full queue", all.too_slow.clone());
         net.register("messages_lost", "Messages that did not reach a peer", all.lost.clone());

@@ -245,6 +245,7 @@ fn settings(
         agent: config.network.agent.clone(),
         max_message_size: config.relay.max_message_size,
         max_connections: config.network.max_connections,
+        colocation: config.network.colocation,
         ..weir_net::Config::new(key, config.relay.cluster)
     };
     let relay = relay::Config {

@@ -4,7 +4,7 @@ use libp2p::{
     core::ConnectedPoint,
     identify, ping,
     request_response::{self, Message},
-    swarm::{DialError, SwarmEvent},
+    swarm::{DialError, ListenError, SwarmEvent},
 };
 
 use super::*;
@@ -12,6 +12,7 @@ use crate::{
     Identity,
     address::{by_carrier, is_websocket, of_peer},
     behaviour::BehaviourEvent,
+    colocation,
     gossip::tracked::TrackedEvent,
     single,
 };
@@ -51,6 +52,11 @@ impl Network {
             SwarmEvent::IncomingConnectionError { error, .. } => {
                 tracing::debug!(%error, "inbound connection failed");
                 self.metrics.inbound_failed.inc();
+                if let ListenError::Denied { cause } = error
+                    && cause.downcast::<colocation::Refused>().is_ok()
+                {
+                    self.metrics.colocated.inc();
+                }
             }
             SwarmEvent::NewListenAddr { address, .. } => {
                 if self.tells(&address) {
@@ -88,9 +94,10 @@ impl Network {
             BehaviourEvent::Ping(ping::Event { peer, result, .. }) => self.on_ping(peer, result.is_ok()),
             BehaviourEvent::Metadata(event) => self.on_metadata_event(event),
             BehaviourEvent::Services(event) => self.on_services_event(event),
-            BehaviourEvent::Limits(never) | BehaviourEvent::Denied(never) | BehaviourEvent::Single(never) => {
-                match never {}
-            }
+            BehaviourEvent::Limits(never)
+            | BehaviourEvent::Colocation(never)
+            | BehaviourEvent::Denied(never)
+            | BehaviourEvent::Single(never) => match never {},
         }
     }
 

@@ -19,7 +19,7 @@ use super::*;
 use crate::{
     Config, StartError,
     address::{Carrier, is_websocket, parse_listen, parse_multiaddr, take_apart},
-    behaviour::{IDLE_TIMEOUT, Services, identify_config},
+    behaviour::{IDLE_TIMEOUT, identify_config},
     gossip::{self, HEARTBEAT, tracked::Tracked},
     stall::Stalls,
     transport, websocket,
@@ -59,8 +59,7 @@ impl Network {
             key.public().to_peer_id(),
             Tracked::new(gossipsub, stalls.clone()),
             identify_config(&key, &config.agent),
-            config.max_connections,
-            Services::new(&config.serves, config.max_message_size),
+            &config,
         );
         let without_certificate = |address: &&Multiaddr| {
             carrier_of(address) == Carrier::SecureWebSocket && config.certificate.is_none()

@@ -1,11 +1,18 @@
 //! Listening, dialling, limits.
 
-use std::net::TcpListener;
+use std::{net::TcpListener, num::NonZeroU32};
 
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpSocket, TcpStream},
+};
 use weir_core::{PeerAddress, PeerId};
-use weir_net::{DialFailure, Direction, Event, Network, StartError, address};
+use weir_net::{Colocation, DialFailure, Direction, Event, Network, StartError, address};
 
-use crate::nodes::{address_of, config, drive, encoded, line, nodes, start, topic, until};
+use crate::{
+    hostile::during,
+    nodes::{address_of, config, drive, encoded, line, nodes, start, topic, until},
+};
 
 async fn dial_failure(nodes: &mut [Network]) -> DialFailure {
     drive(nodes, |_, index, event| match event {
@@ -157,6 +164,46 @@ async fn connections_beyond_the_limit_are_refused_and_a_free_place_is_taken() {
         (index == 0 && matches!(event, Event::Connected { count: 2, .. })).then_some(())
     })
     .await;
+}
+
+#[tokio::test]
+async fn an_ip_address_with_enough_connections_is_refused_before_any_handshake() {
+    let mut limited = config(0);
+    limited.colocation = Some(Colocation { limit: NonZeroU32::new(2).expect("not zero"), loopback: true });
+    let mut nodes = vec![start(limited).expect("starts"), start(config(1)).expect("starts")];
+    until(&mut nodes, |nodes| nodes.iter().all(|node| !node.listen_addresses().is_empty())).await;
+    let target = address_of(&nodes[0]);
+    let port = target.as_str().split('/').nth(4).expect("a port").parse().expect("a number");
+
+    // One peer and one that begins no handshake.
+    nodes[1].dial(&target);
+    drive(&mut nodes, |_, index, event| {
+        (index == 0 && matches!(event, Event::Connected { .. })).then_some(())
+    })
+    .await;
+    let silent = knock([127, 0, 0, 1], port).await;
+    let answers = async |mut socket: TcpStream| {
+        const HELLO: &[u8] = b"\x13/multistream/1.0.0\n";
+        let mut answer = Vec::new();
+        let _ = socket.write_all(HELLO).await;
+        let _ = (&mut socket).take(HELLO.len() as u64).read_to_end(&mut answer).await;
+        answer == HELLO
+    };
+    during(&mut nodes, async {
+        assert!(!answers(knock([127, 0, 0, 1], port).await).await);
+        assert!(answers(knock([127, 0, 0, 2], port).await).await);
+        drop(silent);
+        // It takes the node a moment to see that one go.
+        while !answers(knock([127, 0, 0, 1], port).await).await {}
+    })
+    .await;
+}
+
+/// A connection from this address.
+async fn knock(from: [u8; 4], port: u16) -> TcpStream {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.bind((from, 0).into()).expect("a loopback address");
+    socket.connect(([127, 0, 0, 1], port).into()).await.expect("connects")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -97,6 +97,7 @@ pub(super) fn defaults() -> RawConfig {
             nat: Some(Nat::Any),
             ext_multiaddr_only: Some(false),
             max_connections: Some(150),
+            ip_colocation_limit: Some(5),
             agent_string: Some(concat!("weir-", env!("CARGO_PKG_VERSION")).to_owned()),
             ..Network::default()
         },

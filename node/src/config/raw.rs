@@ -98,6 +98,12 @@ pub struct Network {
     /// Most connections at once [default: 150]
     #[arg(long, value_name = "NUMBER")]
     pub max_connections: Option<u32>,
+    /// Most connections with one IP address; 0 is no limit [default: 5]
+    ///
+    /// An IPv6 address counts as its /64. This machine's own addresses count only where a limit is set,
+    /// as a proxy in front of the node dials from one of these for everybody.
+    #[arg(long, value_name = "COUNT")]
+    pub ip_colocation_limit: Option<u32>,
     /// secp256k1 private key of the node, 64 hex digits [default: kept in the data folder]
     #[arg(long, value_name = "HEX")]
     pub nodekey: Option<Secret>,

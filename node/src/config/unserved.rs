@@ -51,7 +51,6 @@ pub(super) const UNSERVED: &[Unserved] = &[
     row("keep-alive", "running without keep-alive", ON),
     row("dns-addrs-name-server", "a choice of name servers", NOTHING),
     row("relay-service-ratio", "a split of connections by service", NOTHING),
-    row("ip-colocation-limit", "a limit of connections per IP address", &["0"]),
     row("peer-store-capacity", "a choice of the peer store's size", NOTHING),
     row("peer-persistence", "forgetting peers at a restart", ON),
     row("quic-support", "QUIC", OFF),

@@ -9,7 +9,7 @@ use weir_actors::node::ProofShare;
 use weir_core::{
     Autosharding, AutoshardingError, ClusterId, ContentTopic, PeerAddress, PubsubTopic, ShardId,
 };
-use weir_net::certificate::Files;
+use weir_net::{Colocation, certificate::Files};
 use weir_protocols::rate_limit::RateLimits;
 use weir_rln::{EpochLength, UserMessageLimit};
 use weir_storage::archive::{Location, Retention};
@@ -65,6 +65,8 @@ pub struct NetworkConfig {
     pub static_nodes: Vec<PeerAddress>,
     /// Most connections at once, at least 1.
     pub max_connections: u32,
+    /// How many of these one IP address may have; `None` for any number.
+    pub colocation: Option<Colocation>,
     /// The agent string of identify.
     pub agent: String,
     /// The node's identity; `None` for the one kept in the data folder (made at the first start).

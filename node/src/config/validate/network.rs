@@ -1,9 +1,9 @@
 //! Rules of the libp2p side.
 
-use std::{net::IpAddr, path::Path};
+use std::{net::IpAddr, num::NonZeroU32, path::Path};
 
 use weir_core::PeerAddress;
-use weir_net::address;
+use weir_net::{Colocation, address};
 use zeroize::Zeroizing;
 
 use super::{
@@ -39,9 +39,16 @@ pub(super) fn validate(
         announced: announced(layers, host, peers, websockets)?,
         static_nodes: static_nodes(layers)?,
         max_connections: connections.value,
+        colocation: colocation(take!(layers, network.ip_colocation_limit)),
         agent: agent(take!(layers, network.agent_string))?,
         node_key: pick!(layers, network.nodekey).map(node_key).transpose()?,
     })
+}
+
+/// Of the default this machine is left out: several nodes of one operator are no attack.
+fn colocation(limit: Given<u32>) -> Option<Colocation> {
+    let loopback = limit.is_explicit();
+    NonZeroU32::new(limit.value).map(|limit| Colocation { limit, loopback })
 }
 
 /// How the node is known outside.

@@ -1,9 +1,10 @@
 //! Each rule once, by its variant, and what holds when nothing is written.
 
-use std::{ffi::OsString, path::Path};
+use std::{ffi::OsString, num::NonZeroU32, path::Path};
 
 use clap::Parser;
 use weir_core::{ClusterId, ShardId};
+use weir_net::Colocation;
 use weir_storage::archive::{Location, LocationError, Retention, RetentionError};
 
 use crate::{
@@ -279,6 +280,18 @@ fn content_topics_add_their_shards_to_those_that_are_named() {
     let config = load(&["--shard=0", "--content-topic=/toychat/2/huilong/proto"]).expect("valid");
     let topics: Vec<String> = config.relay.topics().expect("valid").iter().map(ToString::to_string).collect();
     assert_eq!(topics, ["/waku/2/rs/66/0", "/waku/2/rs/66/3"]);
+}
+
+#[test]
+fn this_machine_counts_against_the_limit_of_an_ip_address_only_where_one_is_set() {
+    let colocation = |flags: &[&str]| load(flags).expect("valid").network.colocation;
+    let limit = |most| NonZeroU32::new(most).expect("not zero");
+    assert_eq!(colocation(&[]), Some(Colocation { limit: limit(5), loopback: false }));
+    assert_eq!(
+        colocation(&["--ip-colocation-limit=2"]),
+        Some(Colocation { limit: limit(2), loopback: true })
+    );
+    assert_eq!(colocation(&["--ip-colocation-limit=0"]), None);
 }
 
 #[test]
