@@ -108,7 +108,9 @@ impl StoreRequest {
     pub fn decode(body: &[u8]) -> Result<Self, DecodeError> {
         within(body, "store request", STORE_REQUEST_MAX_FRAME)?;
         let mut request_id: &[u8] = &[];
-        let mut query = Query::default();
+        // Clients whose encoder leaves out what is false, js-waku among them, ask for backward this way. nwaku
+        // takes it for forward, but its own client never leaves it out.
+        let mut query = Query { direction: Direction::Backward, ..Query::default() };
         let (mut cursor, mut page_size) = (None, None);
         let (mut impossible, mut content_topics, mut malformed) = (false, 0_usize, None);
         for field in Fields::new(body) {

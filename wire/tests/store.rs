@@ -45,8 +45,9 @@ fn the_request_of_the_reference_is_read_and_written() {
 }
 
 #[test]
-fn what_is_left_out_does_not_restrict_and_the_direction_is_forward() {
-    assert_eq!(query(""), Query::default());
+fn what_is_left_out_does_not_restrict_and_the_direction_is_backward() {
+    assert_eq!(query(""), Query { direction: Direction::Backward, ..Query::default() });
+    assert_eq!(query("a00301"), Query::default());
     assert_eq!(query("a00300").direction, Direction::Backward);
     assert_eq!(query("a803ffffffffffffffffff01").page_size, PageSize::MAX);
     assert_eq!(query("9a0300").cursor, None, "an empty cursor is none");
