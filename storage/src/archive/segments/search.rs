@@ -1,6 +1,9 @@
 //! Queries: which segments are looked into, in which order, and where in them.
 
-use std::{collections::HashSet, iter};
+use std::{
+    collections::{HashMap, HashSet},
+    iter,
+};
 
 use weir_core::{
     ContentTopic, MessageHash, Timestamp,
@@ -8,6 +11,7 @@ use weir_core::{
 };
 
 use super::{
+    filter::Asked,
     format::{Key, Span, hash_of, key, successor, topic_number},
     shelf::{Shelf, Slot},
     view::{Spot, View, Walk},
@@ -31,6 +35,8 @@ struct Search<'q> {
     topic: Option<u32>,
     /// Each once.
     contents: Vec<&'q ContentTopic>,
+    /// Those of `contents`.
+    asked_contents: Vec<Asked>,
     wanted: &'q dyn Fn() -> bool,
 }
 
@@ -48,11 +54,13 @@ pub(super) fn page(shelf: &Shelf, query: &Query, wanted: &dyn Fn() -> bool) -> R
         None => None,
     };
     let unique: HashSet<&ContentTopic> = query.content_topics.iter().collect();
+    let asked_contents = unique.iter().map(|content| Asked::content(content.as_str())).collect();
     let search = Search {
         query,
         span: span(query, cursor),
         topic: query.pubsub_topic.map(topic_number),
         contents: unique.into_iter().collect(),
+        asked_contents,
         wanted,
     };
     let found = if query.hashes.is_empty() { search.in_order(shelf)? } else { search.by_hash(shelf)? };
@@ -89,8 +97,9 @@ fn messages(view: &View, span: Span, most: usize) -> Result<Vec<StoredMessage>, 
 
 /// The place of a message. New ones are asked for more often.
 fn find(shelf: &Shelf, hash: &MessageHash, wanted: &dyn Fn() -> bool) -> Result<Option<Key>, ArchiveError> {
+    let asked = Asked::hash(hash);
     for (at, slot) in shelf.slots.iter().enumerate().rev() {
-        if !slot.segment.may_have_hash(hash) {
+        if !slot.segment.may_have(asked) {
             continue;
         }
         check(wanted)?;
@@ -163,7 +172,7 @@ impl Search<'_> {
         let on_topic = self.topic.is_none_or(|topic| slot.segment.has_topic(topic));
         on_topic
             && (self.contents.is_empty()
-                || self.contents.iter().any(|content| slot.segment.may_have_content(content)))
+                || self.asked_contents.iter().any(|content| slot.segment.may_have(*content)))
     }
 
     /// Adds what one segment has until the page is full.
@@ -203,14 +212,15 @@ impl Search<'_> {
     /// The messages among those that are named which the filters let through, in the query's direction. There
     /// are no more of them than a page has.
     fn by_hash(&self, shelf: &Shelf) -> Result<Vec<Found>, ArchiveError> {
-        let mut left: HashSet<&MessageHash> = self.query.hashes.iter().collect();
+        let mut left: HashMap<&MessageHash, Asked> =
+            self.query.hashes.iter().map(|hash| (hash, Asked::hash(hash))).collect();
         let mut found = Vec::new();
         for (at, slot) in shelf.slots.iter().enumerate().rev() {
             if left.is_empty() {
                 break;
             }
-            let here: Vec<&MessageHash> =
-                left.iter().filter(|hash| slot.segment.may_have_hash(hash)).copied().collect();
+            let may_be_here = left.iter().filter(|(_, asked)| slot.segment.may_have(**asked));
+            let here: Vec<&MessageHash> = may_be_here.map(|(hash, _)| *hash).collect();
             if here.is_empty() {
                 continue;
             }

@@ -15,13 +15,12 @@ use std::{
 };
 
 use redb::{Database, Durability, ReadableDatabase, ReadableTable, StorageBackend, WriteTransaction};
-use weir_core::{ContentTopic, MessageHash};
 
 use super::{
     catalog::{Sealed, Tally},
-    filter::{Filter, FilterKeys},
+    filter::{Asked, Filter, FilterKeys},
     folder::{Folder, damaged},
-    format::{COUNTS, Counts, OPEN, PLACES, Row, SEALED, WEIGHT},
+    format::{COUNTS, Counts, OPEN, PLACES, Row, SEALED, WEIGHT, hash_of},
     handles::Handles,
     tables::Tables,
     trouble,
@@ -70,14 +69,15 @@ impl fmt::Debug for Handle {
 }
 
 /// What is known of what the segment does not have.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 enum Knowledge {
-    /// It is written to.
-    None,
+    /// It is written to. Without keys it is always asked. Keys of messages that were not committed may be among
+    /// them.
+    Open(Option<FilterKeys>),
     /// It is sealed; its filter was not read yet.
     OnDisk,
     /// It is sealed.
-    Here(Arc<Filter>),
+    Here(Filter),
     /// It is sealed, and its filter is not what it was.
     Lost,
 }
@@ -86,7 +86,7 @@ impl Segment {
     /// An empty one that was not there.
     pub(super) fn create(id: u32, folder: &Arc<Folder>, handles: &Arc<Handles>) -> Result<Self, OpenError> {
         folder.create_segment(id)?;
-        Ok(Self::new(id, folder, handles, Tally::default(), Knowledge::None))
+        Ok(Self::new(id, folder, handles, Tally::default(), Knowledge::Open(None)))
     }
 
     /// One that is there. What is sealed is looked at when it is asked; any other is opened.
@@ -97,7 +97,7 @@ impl Segment {
         sealed: Option<Sealed>,
     ) -> Result<Self, OpenError> {
         let Some(sealed) = sealed else {
-            let segment = Self::new(id, folder, handles, Tally::default(), Knowledge::None);
+            let segment = Self::new(id, folder, handles, Tally::default(), Knowledge::Open(None));
             segment.open_for_writing(&mut segment.handle_alone())?;
             return Ok(segment);
         };
@@ -161,39 +161,32 @@ impl Segment {
         self.tally_mut().counts.contains_key(&topic)
     }
 
-    /// Whether it may have a message of this hash.
-    pub(super) fn may_have_hash(&self, hash: &MessageHash) -> bool {
-        self.filter().is_none_or(|filter| filter.may_have_hash(hash))
-    }
-
-    /// Whether it may have messages with this content topic.
-    pub(super) fn may_have_content(&self, content: &ContentTopic) -> bool {
-        self.filter().is_none_or(|filter| filter.may_have_content(content))
-    }
-
-    fn filter(&self) -> Option<Arc<Filter>> {
-        match &*self.knowledge.read().unwrap_or_else(PoisonError::into_inner) {
-            Knowledge::None | Knowledge::Lost => return None,
-            Knowledge::Here(filter) => return Some(Arc::clone(filter)),
-            Knowledge::OnDisk => {}
+    /// Whether it may have a message of this hash, or messages with this content topic.
+    pub(super) fn may_have(&self, asked: Asked) -> bool {
+        let ask = |knowledge: &Knowledge| match knowledge {
+            Knowledge::Open(keys) => keys.as_ref().is_none_or(|keys| keys.may_have(asked)),
+            Knowledge::Here(filter) => filter.may_have(asked),
+            Knowledge::OnDisk | Knowledge::Lost => true,
+        };
+        let knowledge = self.knowledge.read().unwrap_or_else(PoisonError::into_inner);
+        if !matches!(*knowledge, Knowledge::OnDisk) {
+            return ask(&knowledge);
         }
+        drop(knowledge);
         let mut knowledge = self.knowledge_mut();
         // Another thread may have been here first, or the segment is written to again.
         if matches!(*knowledge, Knowledge::OnDisk) {
             let bytes = self.folder.read(&self.folder.filter(self.id)).ok();
             // Without its filter a segment is always asked.
             *knowledge = match bytes.and_then(|bytes| Filter::decode(&bytes)) {
-                Some(filter) => Knowledge::Here(Arc::new(filter)),
+                Some(filter) => Knowledge::Here(filter),
                 None => {
                     tracing::warn!(segment = self.id, "the filter of a segment of the archive is damaged");
                     Knowledge::Lost
                 }
             };
         }
-        match &*knowledge {
-            Knowledge::Here(filter) => Some(Arc::clone(filter)),
-            _ => None,
-        }
+        ask(&knowledge)
     }
 
     fn knowledge_mut(&self) -> RwLockWriteGuard<'_, Knowledge> {
@@ -201,7 +194,7 @@ impl Segment {
     }
 
     pub(super) fn is_sealed(&self) -> bool {
-        !matches!(*self.knowledge.read().unwrap_or_else(PoisonError::into_inner), Knowledge::None)
+        !matches!(*self.knowledge.read().unwrap_or_else(PoisonError::into_inner), Knowledge::Open(_))
     }
 
     /// Looks into it; `None` when nothing was ever written. Where redb panics on what it finds, the segment is
@@ -276,10 +269,15 @@ impl Segment {
         write.set_durability(Durability::Immediate).map_err(|error| self.trouble(error))?;
         write.set_quick_repair(true);
         let mut tally = self.tally();
-        let new = self.put_all(&write, &mut tally, rows)?;
+        let mut entries = Vec::new();
+        let new = self.put_all(&write, &mut tally, &mut entries, rows)?;
         if new == 0 {
             write.abort().map_err(|error| self.trouble(error))?;
         } else {
+            // Before the commit, so that whoever could see these messages is not told that they are not here.
+            if let Knowledge::Open(Some(keys)) = &mut *self.knowledge_mut() {
+                entries.into_iter().for_each(|entry| keys.add(entry));
+            }
             write.commit().map_err(|error| self.trouble(error))?;
             *self.tally_mut() = tally;
         }
@@ -291,6 +289,7 @@ impl Segment {
         &self,
         write: &WriteTransaction,
         tally: &mut Tally,
+        entries: &mut Vec<Asked>,
         rows: impl Iterator<Item = Result<Row, ArchiveError>>,
     ) -> Result<usize, ArchiveError> {
         let mut tables = Tables::open(write).map_err(|error| self.trouble(error))?;
@@ -300,6 +299,7 @@ impl Segment {
             if tables.put(&row).map_err(|error| self.trouble(error))? {
                 new += 1;
                 tally.add(&row);
+                entries.extend([Asked::hash(&hash_of(&row.key)), Asked::content(row.content.as_str())]);
             }
         }
         let count = || -> Result<(), redb::Error> {
@@ -319,7 +319,6 @@ impl Segment {
         self: &Arc<Self>,
         record: impl FnOnce(&Sealed) -> Result<(), ArchiveError>,
     ) -> Result<(), ArchiveError> {
-        let filter = self.look(View::filter_keys)?.and_then(FilterKeys::into_filter);
         // Only this handle can close the file such that it needs no repair.
         drop(self.handle_for_writing()?);
         let mut handle = self.handle_alone();
@@ -331,17 +330,21 @@ impl Segment {
         }
         let at = |error| trouble::of_io(&self.path(), error);
         let length = self.folder.length(&self.path()).map_err(at)?;
+        let filter = match &*self.knowledge_mut() {
+            Knowledge::Open(Some(keys)) => keys.filter(),
+            _ => None,
+        };
         if let Some(filter) = &filter {
             self.folder.write(&self.folder.filter(self.id), &filter.encode()).map_err(at)?;
         }
         // Whatever comes of the record, the file stays as it is until the record is read again.
-        *self.knowledge_mut() = filter.map_or(Knowledge::Lost, |filter| Knowledge::Here(Arc::new(filter)));
+        *self.knowledge_mut() = filter.map_or(Knowledge::Lost, Knowledge::Here);
         record(&Sealed { tally: self.tally(), length })
     }
 
     /// It is opened for writing from now on. The catalog says so already.
     pub(super) fn unsealed(&self) -> Result<(), ArchiveError> {
-        *self.knowledge_mut() = Knowledge::None;
+        *self.knowledge_mut() = Knowledge::Open(None);
         let filter = self.folder.filter(self.id);
         self.folder.remove(&filter).map_err(|error| trouble::of_io(&filter, error))?;
         *self.handle_alone() = None;
@@ -420,8 +423,20 @@ impl Segment {
         let database = open_checked(backend, &path, &OPEN)?;
         let tally = read_tally(&database).map_err(|error| refusal(error, &path, &OPEN))?;
         *self.tally_mut() = tally;
+        self.learn_keys(&database);
         *handle = Some(Handle::Write(database));
         Ok(())
+    }
+
+    /// Reads the keys of what is there: 10 milliseconds for a full segment. Where that fails, whoever looks for a
+    /// message meets the same trouble and reports it.
+    fn learn_keys(&self, database: &Database) {
+        if matches!(*self.knowledge_mut(), Knowledge::Open(None)) {
+            let keys = self.careful(|| self.view(database)?.as_ref().map(View::filter_keys).transpose());
+            if let Ok(keys) = keys {
+                *self.knowledge_mut() = Knowledge::Open(Some(keys.unwrap_or_default()));
+            }
+        }
     }
 
     fn handle_alone(&self) -> RwLockWriteGuard<'_, Option<Handle>> {

@@ -13,7 +13,7 @@ use weir_core::{
 };
 
 use super::{
-    filter::FilterKeys,
+    filter::{Asked, FilterKeys},
     format::{
         BY_LANE, BY_TOPIC, HASHES, HashValue, Key, LANES, PLACES, PrefixedKey, RECORDS, Span, key,
         message_of, prefixed, without_prefix,
@@ -169,15 +169,15 @@ impl View {
         }))
     }
 
-    /// What the filter of this segment is made of.
+    /// The keys of all entries of this segment.
     pub(super) fn filter_keys(&self) -> Result<FilterKeys, ArchiveError> {
         let mut keys = FilterKeys::default();
         let mut collect = || -> Result<(), StorageError> {
             for row in self.hashes.range::<&[u8; 32]>(..)? {
-                keys.add_hash(&MessageHash::from_bytes(*row?.0.value()));
+                keys.add(Asked::hash(&MessageHash::from_bytes(*row?.0.value())));
             }
             for row in self.lanes.range::<(&str, u32)>(..)? {
-                keys.add_content(row?.0.value().0);
+                keys.add(Asked::content(row?.0.value().0));
             }
             Ok(())
         };

@@ -8,7 +8,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use super::*;
+use super::{filter::Asked, *};
 
 fn open(folder: &Path) -> Result<Segments, OpenError> {
     file::create_directory(folder).unwrap();
@@ -170,4 +170,33 @@ fn a_damaged_page_is_found_by_a_check_and_named_by_a_query() {
     fs::write(&path, &bytes).unwrap();
     let answer = open(&folder).unwrap().query(&query_all(20), &|| true);
     assert!(matches!(&answer, Err(ArchiveError::Damaged(text)) if text.contains("segment")), "{answer:?}");
+}
+
+/// Looking into each segment that is written to, in vain, was most of what a query by hash cost.
+#[test]
+fn a_segment_knows_what_it_does_not_have_while_it_is_written_to_too() {
+    let (_world, folder) = filled();
+    let there = messages(0..150);
+    let missing = messages(150..151);
+    let asked = |message: &StoredMessage| Asked::hash(&message.hash);
+    let mut archive = open(&folder).unwrap();
+    for _ in ["the first time", "closed and opened"] {
+        let shelf = archive.shelf();
+        assert!(shelf.slots.iter().any(|slot| !slot.segment.is_sealed()));
+        for slot in &shelf.slots {
+            assert!(!slot.segment.may_have(asked(&missing[0])), "{}", slot.segment.id);
+            assert!(!slot.segment.may_have(Asked::content("/another/1/topic/proto")));
+            assert!(slot.segment.may_have(Asked::content(there[0].message.content_topic.as_str())));
+        }
+        for message in &there {
+            let may = shelf.slots.iter().filter(|slot| slot.segment.may_have(asked(message)));
+            assert_eq!(may.count(), 1);
+        }
+        drop(shelf);
+        drop(archive);
+        archive = open(&folder).unwrap();
+    }
+    archive.insert(&missing).unwrap();
+    let shelf = archive.shelf();
+    assert!(shelf.slots.iter().any(|slot| slot.segment.may_have(asked(&missing[0]))));
 }
