@@ -48,7 +48,7 @@ pub trait Archive: fmt::Debug + Send + Sync {
 
     /// Answers `query`. Gives up with [`ArchiveError::Cancelled`] soon after `wanted` has become false, which is
     /// asked from time to time.
-    fn query(&self, query: &Query, wanted: &dyn Fn() -> bool) -> Result<Page, ArchiveError>;
+    fn query(&self, query: &Query, wanted: &(dyn Fn() -> bool + Sync)) -> Result<Page, ArchiveError>;
 
     /// How much there is. Cheap: it is counted along.
     fn summary(&self) -> Result<Summary, ArchiveError>;

@@ -277,6 +277,7 @@ mod tests {
         remedy: "none",
         cache: 1 << 16,
         verified: true,
+        scattered: false,
     };
     static NEW: Kind = Kind { migrations: &[NEXT], ..OLD };
 

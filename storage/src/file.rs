@@ -13,6 +13,7 @@ use std::{
 };
 
 use redb::backends::FileBackend;
+use rustix::fs::Advice;
 
 use crate::{OpenError, schema::Kind};
 
@@ -35,7 +36,23 @@ pub(crate) fn open_existing(path: &Path, kind: &Kind) -> Result<FileBackend, Ope
     let file = options.read(true).write(true).open(path).map_err(|error| OpenError::from_io(path, error))?;
     lock(&file, path)?;
     sniff(&file, path, kind)?;
+    if kind.scattered {
+        advise(&file, Advice::Random);
+    }
     backend(file, path)
+}
+
+/// Has the system read all of a file soon, because all of it will be asked for.
+pub(crate) fn preload(path: &Path) {
+    // Where it cannot be read, whoever reads it next says so.
+    if let Ok(file) = File::open(path) {
+        advise(&file, Advice::WillNeed);
+    }
+}
+
+/// Tells the system how a file will be read. A system that does not care reads as well as before.
+fn advise(file: &File, advice: Advice) {
+    let _ = rustix::fs::fadvise(file, 0, None, advice);
 }
 
 /// Takes group and world access away from a file that turned out to be ours.

@@ -65,6 +65,7 @@ static KIND: Kind = Kind {
              begun: which of this epoch's message ids are used is no longer known",
     cache: 1 << 20,
     verified: true,
+    scattered: false,
 };
 
 /// The ids already given away. Cheap to clone; one process at a time.

@@ -37,6 +37,8 @@ pub(crate) struct Kind {
     /// Whether opening verifies every page. Otherwise the commits of its files have to be such that opening
     /// after a crash needs none of that (redb's quick repair).
     pub(crate) verified: bool,
+    /// Whether reads go all over the file, so that what the system reads ahead of them is read in vain.
+    pub(crate) scattered: bool,
 }
 
 /// What a sound redb file turned out to be.
@@ -138,6 +140,7 @@ mod tests {
             remedy: "none",
             cache: 1 << 16,
             verified: true,
+            scattered: false,
         }
     }
 

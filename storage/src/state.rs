@@ -46,6 +46,7 @@ static KIND: Kind = Kind {
              --nodekey is given",
     cache: 8 << 20,
     verified: true,
+    scattered: false,
 };
 
 /// The store. Cheap to clone; one process at a time.

@@ -64,7 +64,7 @@ impl Fake {
     }
 
     /// Holds as long as it has to, and fails if it has to.
-    fn act(&self, wanted: &dyn Fn() -> bool) -> Result<(), ArchiveError> {
+    fn act(&self, wanted: &(dyn Fn() -> bool + Sync)) -> Result<(), ArchiveError> {
         let mut mood = self.mood.lock().unwrap_or_else(PoisonError::into_inner);
         while *mood == Mood::Holding {
             if !wanted() {
@@ -97,7 +97,7 @@ impl Archive for Fake {
         self.oracle.insert(messages)
     }
 
-    fn query(&self, query: &Query, wanted: &dyn Fn() -> bool) -> Result<Page, ArchiveError> {
+    fn query(&self, query: &Query, wanted: &(dyn Fn() -> bool + Sync)) -> Result<Page, ArchiveError> {
         self.queries.fetch_add(1, Ordering::SeqCst);
         self.act(wanted)?;
         self.oracle.query(query, wanted)

@@ -41,7 +41,7 @@ impl Archive for Oracle {
         Ok(inserted)
     }
 
-    fn query(&self, query: &Query, _: &dyn Fn() -> bool) -> Result<Page, ArchiveError> {
+    fn query(&self, query: &Query, _: &(dyn Fn() -> bool + Sync)) -> Result<Page, ArchiveError> {
         check_bounds(query)?;
         let list = self.list();
         let place_of = |hash: MessageHash| list.keys().find(|(_, known)| *known == hash).copied();

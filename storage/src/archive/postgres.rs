@@ -86,7 +86,7 @@ impl Archive for PostgresArchive {
         })
     }
 
-    fn query(&self, query: &Query, wanted: &dyn Fn() -> bool) -> Result<Page, ArchiveError> {
+    fn query(&self, query: &Query, wanted: &(dyn Fn() -> bool + Sync)) -> Result<Page, ArchiveError> {
         check_bounds(query)?;
         self.server.call(Purpose::Read, wanted, async |connection| {
             let known = self.partitions.known(&*connection).await?;

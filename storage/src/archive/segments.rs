@@ -26,7 +26,7 @@
 //! # Files, from the bottom up
 //!
 //! [`folder`] files and names; [`format`] tables of a segment; [`catalog`]; [`filter`]; [`tables`] and [`view`]
-//! one segment for writing and for reading; [`segment`] its life; [`shelf`] all of them; [`search`] queries;
+//! one segment for writing and for reading; [`fetchers`] reads at once; [`segment`] its life; [`shelf`] all of them; [`search`] queries;
 //! [`write`](mod@write) where messages go; [`trim`] how they leave; [`reload`] from catalog to shelf; [`check`]
 //! whether all is well.
 
@@ -43,6 +43,7 @@ use super::{
 };
 use crate::{OpenError, file};
 use catalog::Catalog;
+use fetchers::Fetchers;
 use folder::Folder;
 use handles::Handles;
 use shelf::{Shelf, Slot};
@@ -50,6 +51,7 @@ use write::Writer;
 
 mod catalog;
 mod check;
+mod fetchers;
 mod filter;
 mod folder;
 mod format;
@@ -72,6 +74,7 @@ mod tests;
 struct Segments {
     folder: Arc<Folder>,
     handles: Arc<Handles>,
+    fetchers: Fetchers,
     shelf: RwLock<Arc<Shelf>>,
     writer: Mutex<Writer>,
     limits: Limits,
@@ -118,12 +121,14 @@ pub(super) fn open(folder: &Path, options: Options) -> Result<Arc<dyn Archive>, 
 
 impl Segments {
     fn open(folder: Folder, limits: Limits) -> Result<Self, OpenError> {
+        let fetchers = Fetchers::start().map_err(|error| OpenError::from_io(&folder.segment(0), error))?;
         let folder = Arc::new(folder);
         let catalog = Catalog::new(folder.open_catalog()?);
         let handles = Arc::new(Handles::new(limits.handles));
         let archive = Self {
             folder,
             handles,
+            fetchers,
             shelf: RwLock::new(Arc::new(Shelf::new(Vec::new()))),
             writer: Mutex::new(Writer::new(catalog)),
             limits,
@@ -164,9 +169,9 @@ impl Archive for Segments {
         Ok(Inserted { new, known: messages.len() - new })
     }
 
-    fn query(&self, query: &Query, wanted: &dyn Fn() -> bool) -> Result<Page, ArchiveError> {
+    fn query(&self, query: &Query, wanted: &(dyn Fn() -> bool + Sync)) -> Result<Page, ArchiveError> {
         check_bounds(query)?;
-        self.read(|shelf| search::page(shelf, query, wanted))
+        self.read(|shelf| search::page(shelf, &self.fetchers, query, wanted))
     }
 
     fn summary(&self) -> Result<Summary, ArchiveError> {
@@ -178,7 +183,7 @@ impl Archive for Segments {
     }
 
     fn read_on(&self, after: Option<Place>) -> Result<Vec<StoredMessage>, ArchiveError> {
-        self.read(|shelf| search::read_on(shelf, after))
+        self.read(|shelf| search::read_on(shelf, &self.fetchers, after))
     }
 
     fn verify(&self, progress: &mut dyn FnMut(u64)) -> Result<Verified, ArchiveError> {

@@ -50,7 +50,7 @@ impl Archive for Faulty {
         })
     }
 
-    fn query(&self, query: &Query, wanted: &dyn Fn() -> bool) -> Result<Page, ArchiveError> {
+    fn query(&self, query: &Query, wanted: &(dyn Fn() -> bool + Sync)) -> Result<Page, ArchiveError> {
         let mut query = query.clone();
         let nanos =
             |moment: Timestamp, step: i64| Timestamp::from_nanos(moment.as_nanos().saturating_add(step));

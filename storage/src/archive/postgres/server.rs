@@ -113,7 +113,7 @@ impl Server {
     pub(super) fn call<T>(
         &self,
         purpose: Purpose,
-        wanted: &dyn Fn() -> bool,
+        wanted: &(dyn Fn() -> bool + Sync),
         work: impl AsyncFnOnce(&mut Object) -> Result<T, ArchiveError>,
     ) -> Result<T, ArchiveError> {
         self.runtime().block_on(async {
@@ -190,7 +190,7 @@ impl fmt::Debug for Server {
 }
 
 /// Ends with the reason why a call should.
-async fn given_up(wanted: &dyn Fn() -> bool) -> ArchiveError {
+async fn given_up(wanted: &(dyn Fn() -> bool + Sync)) -> ArchiveError {
     let start = Instant::now();
     while start.elapsed() < CALL_WITHIN {
         if !wanted() {

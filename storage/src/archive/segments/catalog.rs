@@ -35,6 +35,7 @@ pub(super) static KIND: Kind = Kind {
     // 4,000 segments, 250 GB, take 1 MB here.
     cache: 2 << 20,
     verified: true,
+    scattered: false,
 };
 
 #[derive(Debug)]

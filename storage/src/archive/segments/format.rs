@@ -57,11 +57,12 @@ pub(super) static OPEN: Kind = Kind {
     remedy: "restore the archive's folder from a backup, or move it away to begin with an empty archive",
     cache: 16 << 20,
     verified: false,
+    scattered: false,
 };
 
 /// Segments that are only read. The system caches files too, so this one is for inner pages: 64 MB in pages of
 /// 4 KB, which inner pages name by the hundred, have less than 1 MB of them.
-pub(super) static SEALED: Kind = Kind { cache: 2 << 20, ..OPEN };
+pub(super) static SEALED: Kind = Kind { cache: 2 << 20, scattered: true, ..OPEN };
 
 /// Bytes that a message takes in the indexes: 180 of keys and values, twice that with pages half empty.
 const INDEX_BYTES: u64 = 350;

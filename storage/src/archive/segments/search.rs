@@ -1,9 +1,6 @@
 //! Queries: which segments are looked into, in which order, and where in them.
 
-use std::{
-    collections::{HashMap, HashSet},
-    iter,
-};
+use std::{collections::HashSet, iter};
 
 use weir_core::{
     ContentTopic, MessageHash, Timestamp,
@@ -11,6 +8,7 @@ use weir_core::{
 };
 
 use super::{
+    fetchers::Fetchers,
     filter::Asked,
     format::{Key, Span, hash_of, key, successor, topic_number},
     shelf::{Shelf, Slot},
@@ -29,6 +27,7 @@ const FIRST_HASH: MessageHash = MessageHash::from_bytes([0; 32]);
 
 /// What is looked for, in the terms of segments.
 struct Search<'q> {
+    fetchers: &'q Fetchers,
     query: &'q Query,
     /// Its time range, on from its cursor.
     span: Span,
@@ -37,7 +36,7 @@ struct Search<'q> {
     contents: Vec<&'q ContentTopic>,
     /// Those of `contents`.
     asked_contents: Vec<Asked>,
-    wanted: &'q dyn Fn() -> bool,
+    wanted: &'q (dyn Fn() -> bool + Sync),
 }
 
 /// A message that was found.
@@ -47,8 +46,43 @@ struct Found {
     message: Option<StoredMessage>,
 }
 
+/// A message that is looked for by its hash. New ones are asked for more often, so the search goes from the newest
+/// segment to the oldest.
+struct Wanted<'q> {
+    hash: &'q MessageHash,
+    asked: Asked,
+    /// The segment to look into; those above it do not have the message.
+    at: usize,
+}
+
+/// What one segment says about a message.
+enum Looked {
+    NotHere,
+    /// It is here, and the query's filters do not let it through.
+    Excluded,
+    Here(Found),
+}
+
+impl<'q> Wanted<'q> {
+    fn new(hash: &'q MessageHash, shelf: &Shelf) -> Self {
+        Self { hash, asked: Asked::hash(hash), at: shelf.slots.len() }
+    }
+
+    /// Goes on to the next segment that may have it; false if there is none.
+    fn go_on(&mut self, shelf: &Shelf) -> bool {
+        let next = shelf.slots[..self.at].iter().rposition(|slot| slot.segment.may_have(self.asked));
+        self.at = next.unwrap_or(0);
+        next.is_some()
+    }
+}
+
 /// A page of messages.
-pub(super) fn page(shelf: &Shelf, query: &Query, wanted: &dyn Fn() -> bool) -> Result<Page, ArchiveError> {
+pub(super) fn page(
+    shelf: &Shelf,
+    fetchers: &Fetchers,
+    query: &Query,
+    wanted: &(dyn Fn() -> bool + Sync),
+) -> Result<Page, ArchiveError> {
     let cursor = match query.cursor {
         Some(hash) => Some(find(shelf, &hash, wanted)?.ok_or(ArchiveError::CursorNotFound)?),
         None => None,
@@ -56,6 +90,7 @@ pub(super) fn page(shelf: &Shelf, query: &Query, wanted: &dyn Fn() -> bool) -> R
     let unique: HashSet<&ContentTopic> = query.content_topics.iter().collect();
     let asked_contents = unique.iter().map(|content| Asked::content(content.as_str())).collect();
     let search = Search {
+        fetchers,
         query,
         span: span(query, cursor),
         topic: query.pubsub_topic.map(topic_number),
@@ -68,7 +103,11 @@ pub(super) fn page(shelf: &Shelf, query: &Query, wanted: &dyn Fn() -> bool) -> R
 }
 
 /// The first messages after a place.
-pub(super) fn read_on(shelf: &Shelf, after: Option<Place>) -> Result<Vec<StoredMessage>, ArchiveError> {
+pub(super) fn read_on(
+    shelf: &Shelf,
+    fetchers: &Fetchers,
+    after: Option<Place>,
+) -> Result<Vec<StoredMessage>, ArchiveError> {
     let span = match after {
         None => Span::ALL,
         Some(place) => match successor(&key(place)) {
@@ -78,7 +117,7 @@ pub(super) fn read_on(shelf: &Shelf, after: Option<Place>) -> Result<Vec<StoredM
     };
     for (at, slot) in shelf.slots.iter().enumerate() {
         let span = shelf.span(at).intersection(span);
-        let part = slot.segment.look(|view| messages(view, span, PART))?.unwrap_or_default();
+        let part = slot.segment.look(|view| messages(view, fetchers, span, PART))?.unwrap_or_default();
         if !part.is_empty() {
             return Ok(part);
         }
@@ -86,25 +125,28 @@ pub(super) fn read_on(shelf: &Shelf, after: Option<Place>) -> Result<Vec<StoredM
     Ok(Vec::new())
 }
 
-fn messages(view: &View, span: Span, most: usize) -> Result<Vec<StoredMessage>, ArchiveError> {
-    let mut messages = Vec::new();
-    for row in view.walk(span, Direction::Forward)?.take(most) {
-        let (key, number) = row.map_err(|error| view.trouble(error))?;
-        messages.push(view.message(&key, number)?);
-    }
-    Ok(messages)
+fn messages(
+    view: &View,
+    fetchers: &Fetchers,
+    span: Span,
+    most: usize,
+) -> Result<Vec<StoredMessage>, ArchiveError> {
+    let places: Result<Vec<(Key, u32)>, _> = view.walk(span, Direction::Forward)?.take(most).collect();
+    let places = places.map_err(|error| view.trouble(error))?;
+    fetchers.read(&places, |(key, number)| view.message(key, *number)).into_iter().collect()
 }
 
-/// The place of a message. New ones are asked for more often.
-fn find(shelf: &Shelf, hash: &MessageHash, wanted: &dyn Fn() -> bool) -> Result<Option<Key>, ArchiveError> {
-    let asked = Asked::hash(hash);
-    for (at, slot) in shelf.slots.iter().enumerate().rev() {
-        if !slot.segment.may_have(asked) {
-            continue;
-        }
+/// The place of a message.
+fn find(
+    shelf: &Shelf,
+    hash: &MessageHash,
+    wanted: &(dyn Fn() -> bool + Sync),
+) -> Result<Option<Key>, ArchiveError> {
+    let mut looking = Wanted::new(hash, shelf);
+    while looking.go_on(shelf) {
         check(wanted)?;
-        let found = slot.segment.look(|view| view.find(hash))?.flatten();
-        if let Some(spot) = found.filter(|spot| shelf.span(at).contains(&spot.key)) {
+        let found = shelf.slots[looking.at].segment.look(|view| view.find(hash))?.flatten();
+        if let Some(spot) = found.filter(|spot| shelf.span(looking.at).contains(&spot.key)) {
             return Ok(Some(spot.key));
         }
     }
@@ -144,7 +186,7 @@ fn paged(mut found: Vec<Found>, query: &Query) -> Page {
     Page { rows: found.into_iter().map(row).collect(), cursor }
 }
 
-fn check(wanted: &dyn Fn() -> bool) -> Result<(), ArchiveError> {
+fn check(wanted: &(dyn Fn() -> bool + Sync)) -> Result<(), ArchiveError> {
     if wanted() { Ok(()) } else { Err(ArchiveError::Cancelled) }
 }
 
@@ -178,18 +220,18 @@ impl Search<'_> {
     /// Adds what one segment has until the page is full.
     fn collect(&self, view: &View, span: Span, found: &mut Vec<Found>) -> Result<(), ArchiveError> {
         let size = self.query.page_size.get();
-        for (row, since) in self.walk(view, span)?.zip(1_usize..) {
-            let (key, number) = row.map_err(|error| view.trouble(error))?;
-            let with_data = self.query.include_data && found.len() < size;
-            let message = with_data.then(|| view.message(&key, number)).transpose()?;
-            found.push(Found { key, message });
-            if found.len() > size {
-                break;
-            }
+        let mut places = Vec::new();
+        for (row, since) in self.walk(view, span)?.take(size + 1 - found.len()).zip(1_usize..) {
+            places.push(row.map_err(|error| view.trouble(error))?);
             if since.is_multiple_of(STRIDE) {
                 check(self.wanted)?;
             }
         }
+        let with_data = if self.query.include_data { places.len().min(size - found.len()) } else { 0 };
+        let messages = self.fetchers.read(&places[..with_data], |(key, number)| view.message(key, *number));
+        let messages: Vec<StoredMessage> = messages.into_iter().collect::<Result<_, _>>()?;
+        let messages = messages.into_iter().map(Some).chain(iter::repeat_with(|| None));
+        found.extend(places.iter().zip(messages).map(|((key, _), message)| Found { key: *key, message }));
         Ok(())
     }
 
@@ -201,7 +243,7 @@ impl Search<'_> {
                 if lanes.is_empty() {
                     Ok(Box::new(iter::empty()))
                 } else {
-                    view.walk_lanes(&lanes, span, direction)
+                    view.walk_lanes(self.fetchers, &lanes, span, direction)
                 }
             }
             Some(topic) => view.walk_topic(topic, span, direction),
@@ -212,41 +254,48 @@ impl Search<'_> {
     /// The messages among those that are named which the filters let through, in the query's direction. There
     /// are no more of them than a page has.
     fn by_hash(&self, shelf: &Shelf) -> Result<Vec<Found>, ArchiveError> {
-        let mut left: HashMap<&MessageHash, Asked> =
-            self.query.hashes.iter().map(|hash| (hash, Asked::hash(hash))).collect();
+        let hashes: HashSet<&MessageHash> = self.query.hashes.iter().collect();
+        let mut left: Vec<Wanted<'_>> = hashes.into_iter().map(|hash| Wanted::new(hash, shelf)).collect();
         let mut found = Vec::new();
-        for (at, slot) in shelf.slots.iter().enumerate().rev() {
+        loop {
+            check(self.wanted)?;
+            left.retain_mut(|wanted| wanted.go_on(shelf));
             if left.is_empty() {
                 break;
             }
-            let may_be_here = left.iter().filter(|(_, asked)| slot.segment.may_have(**asked));
-            let here: Vec<&MessageHash> = may_be_here.map(|(hash, _)| *hash).collect();
-            if here.is_empty() {
-                continue;
-            }
-            check(self.wanted)?;
-            let in_range = shelf.span(at);
-            slot.segment.look(|view| {
-                let lanes = view.lanes(&self.contents, self.topic)?;
-                for hash in here {
-                    let Some(spot) = view.find(hash)?.filter(|spot| in_range.contains(&spot.key)) else {
-                        continue;
-                    };
-                    left.remove(hash);
-                    if self.selects(&spot, &lanes) {
-                        let wanted = self.query.include_data;
-                        let message = wanted.then(|| view.message(&spot.key, spot.number)).transpose()?;
-                        found.push(Found { key: spot.key, message });
-                    }
+            let looked = self.fetchers.read(&left, |wanted| self.look_for(wanted, shelf));
+            let mut not_there = Vec::new();
+            for (wanted, looked) in left.into_iter().zip(looked) {
+                match looked? {
+                    Looked::NotHere => not_there.push(wanted),
+                    Looked::Excluded => {}
+                    Looked::Here(message) => found.push(message),
                 }
-                Ok(())
-            })?;
+            }
+            left = not_there;
         }
         found.sort_by_key(|found| found.key);
         if self.query.direction == Direction::Backward {
             found.reverse();
         }
         Ok(found)
+    }
+
+    /// Looks for a message in the segment that may have it.
+    fn look_for(&self, wanted: &Wanted<'_>, shelf: &Shelf) -> Result<Looked, ArchiveError> {
+        let in_range = shelf.span(wanted.at);
+        let looked = shelf.slots[wanted.at].segment.look(|view| {
+            let Some(spot) = view.find(wanted.hash)?.filter(|spot| in_range.contains(&spot.key)) else {
+                return Ok(Looked::NotHere);
+            };
+            if !self.selects(&spot, &view.lanes(&self.contents, self.topic)?) {
+                return Ok(Looked::Excluded);
+            }
+            let message =
+                self.query.include_data.then(|| view.message(&spot.key, spot.number)).transpose()?;
+            Ok(Looked::Here(Found { key: spot.key, message }))
+        });
+        Ok(looked?.unwrap_or(Looked::NotHere))
     }
 
     /// Whether the filters let a message through. `lanes` are those of the query in the message's segment.

@@ -30,6 +30,7 @@ use crate::{
     OpenError,
     archive::ArchiveError,
     engine::{existing, open_checked, open_in_memory, open_read_only, refusal, rehearse},
+    file,
     schema::Kind,
 };
 
@@ -237,6 +238,7 @@ impl Segment {
     pub(super) fn verify_pages(self: &Arc<Self>) -> Result<(), ArchiveError> {
         let handle = self.handle_for_reading()?;
         if let Some(Handle::Read { backend, .. }) = &*handle {
+            file::preload(&self.path());
             rehearse(Arc::clone(backend), &self.path(), &Kind { verified: true, ..SEALED })?;
         }
         Ok(())

@@ -13,6 +13,7 @@ use weir_core::{
 };
 
 use super::{
+    fetchers::Fetchers,
     filter::{Asked, FilterKeys},
     format::{
         BY_LANE, BY_TOPIC, HASHES, HashValue, Key, LANES, PLACES, PrefixedKey, RECORDS, Span, key,
@@ -43,7 +44,10 @@ pub(super) struct Spot {
 }
 
 /// Places and numbers of messages, in order.
-pub(super) type Walk = Box<dyn Iterator<Item = Result<(Key, u32), StorageError>>>;
+pub(super) type Walk = Box<dyn Iterator<Item = Step> + Send>;
+
+/// What a walk comes to.
+type Step = Result<(Key, u32), StorageError>;
 
 impl View {
     /// `None` when nothing was ever written.
@@ -134,18 +138,29 @@ impl View {
     /// The messages of `span` in any of `lanes`. What it holds grows with the lanes alone.
     pub(super) fn walk_lanes(
         &self,
+        fetchers: &Fetchers,
         lanes: &[u32],
         span: Span,
         direction: Direction,
     ) -> Result<Walk, ArchiveError> {
-        let mut walks = Vec::with_capacity(lanes.len());
-        for lane in lanes {
-            walks.push(self.walk_prefix(&self.by_lane, *lane, span, direction)?);
+        if let [lane] = lanes {
+            return self.walk_prefix(&self.by_lane, *lane, span, direction);
         }
-        match walks.len() {
-            1 => Ok(walks.remove(0)),
-            _ => Ok(Box::new(Merge::new(walks, direction).map_err(|error| self.trouble(error))?)),
+        // Each begins somewhere else.
+        let begun = fetchers.read(lanes, |lane| {
+            let mut walk = self.walk_prefix(&self.by_lane, *lane, span, direction)?;
+            Ok::<_, ArchiveError>((walk.next(), walk))
+        });
+        let mut merge = Merge { walks: Vec::new(), heads: BinaryHeap::new(), direction };
+        for begun in begun {
+            let (first, walk) = begun?;
+            if let Some(first) = first {
+                let (key, number) = first.map_err(|error| self.trouble(error))?;
+                merge.heads.push((rank(key, direction), number, merge.walks.len()));
+                merge.walks.push(walk);
+            }
         }
+        Ok(Box::new(merge))
     }
 
     fn walk_prefix(
@@ -186,12 +201,11 @@ impl View {
     }
 }
 
-fn directed<K: redb::Key, V: redb::Value>(
+fn directed<K: redb::Key + Send, V: redb::Value + Send>(
     range: Range<'static, K, V>,
     direction: Direction,
-    read: impl Fn(
-        Result<(redb::AccessGuard<'static, K>, redb::AccessGuard<'static, V>), StorageError>,
-    ) -> Result<(Key, u32), StorageError>
+    read: impl Fn(Result<(redb::AccessGuard<'static, K>, redb::AccessGuard<'static, V>), StorageError>) -> Step
+    + Send
     + 'static,
 ) -> Walk {
     match direction {
@@ -211,21 +225,8 @@ struct Merge {
 /// Rank, number, walk.
 type Head = (Reverse<Key>, u32, usize);
 
-impl Merge {
-    fn new(mut walks: Vec<Walk>, direction: Direction) -> Result<Self, StorageError> {
-        let mut heads = BinaryHeap::with_capacity(walks.len());
-        for (at, walk) in walks.iter_mut().enumerate() {
-            if let Some(next) = walk.next() {
-                let (key, number) = next?;
-                heads.push((rank(key, direction), number, at));
-            }
-        }
-        Ok(Self { walks, heads, direction })
-    }
-}
-
 impl Iterator for Merge {
-    type Item = Result<(Key, u32), StorageError>;
+    type Item = Step;
 
     fn next(&mut self) -> Option<Self::Item> {
         let mut head = self.heads.peek_mut()?;
