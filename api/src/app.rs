@@ -20,6 +20,7 @@ use crate::{
     cors::{AllowedOrigins, check_origin},
     endpoints,
     metrics::{Metrics, observe},
+    pages,
     request::Bodies,
     routes::Routes,
     server::App,
@@ -44,6 +45,7 @@ pub fn app<B: Backend>(backend: B, config: Config, registry: &mut Registry) -> A
     let document = document.to_json().expect("the document is plain data with text keys").into();
     let allowed_origins = AllowedOrigins::new(&config.allow_origin);
     let bodies = Bodies::new(config.max_message_size);
+    let chat_page = config.chat_page.as_deref().map(pages::chat);
     let shared = Arc::new(Shared { backend, config, bodies, document });
 
     let unknown = MethodRouter::new().fallback(no_such_endpoint::<B>);
@@ -52,7 +54,8 @@ pub fn app<B: Backend>(backend: B, config: Config, registry: &mut Registry) -> A
         .fallback_service(unknown.with_state(Arc::clone(&shared)))
         .method_not_allowed_fallback(no_such_endpoint::<B>)
         .layer(from_fn_with_state(Arc::clone(&shared), wait_for_start::<B>))
-        .with_state(shared);
+        .with_state(shared)
+        .merge(chat_page.unwrap_or_default());
     if let Some(allowed) = allowed_origins {
         router = router.layer(from_fn_with_state(Arc::new(allowed), check_origin));
     }
@@ -96,6 +99,12 @@ async fn no_such_endpoint<B: Backend>(State(shared): Node<B>, uri: Uri) -> Refus
         ),
         "relay" if !shared.config.relay => {
             Refusal::not_found("/relay endpoints are not available. Please check your configuration: --relay")
+        }
+        "debug" if shared.config.chat_page.is_none() && uri.path().starts_with(pages::CHAT) => {
+            Refusal::not_found(
+                "There is no chat page. Build it with examples/chat/build and start the node with \
+                 --rest-chat-page=examples/chat/dist",
+            )
         }
         group @ ("filter" | "messaging") => {
             Refusal::not_found(format!("/{group} endpoints are not available."))

@@ -1,6 +1,8 @@
 //! What the operator decides about the API.
 
-use weir_core::limits::DEFAULT_MAX_MESSAGE_SIZE;
+use std::path::PathBuf;
+
+use weir_core::{ClusterId, limits::DEFAULT_MAX_MESSAGE_SIZE};
 
 /// Settings of the API.
 #[derive(Debug, Clone)]
@@ -14,6 +16,13 @@ pub struct Config {
     pub allow_origin: Vec<String>,
     /// Largest encoded message in bytes, which bounds what a publish request can carry.
     pub max_message_size: usize,
+    /// The network that the node is of.
+    pub cluster: ClusterId,
+    /// Shards of the network, among which content topics are spread; `None` when they are not
+    /// (`--num-shards-in-network=0`).
+    pub shards: Option<u16>,
+    /// Folder of the chat page that is served at `/debug/chat/` (`--rest-chat-page`).
+    pub chat_page: Option<PathBuf>,
     /// The node's version, as `/version` tells it.
     pub version: String,
 }
@@ -25,6 +34,9 @@ impl Default for Config {
             admin: false,
             allow_origin: Vec::new(),
             max_message_size: DEFAULT_MAX_MESSAGE_SIZE,
+            cluster: ClusterId(0),
+            shards: None,
+            chat_page: None,
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }
     }

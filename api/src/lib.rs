@@ -23,6 +23,7 @@ mod endpoints;
 mod message;
 mod metrics;
 mod metrics_server;
+mod pages;
 mod request;
 mod routes;
 mod server;

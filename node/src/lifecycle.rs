@@ -112,6 +112,15 @@ pub enum RunError {
         /// What the system said.
         source: io::Error,
     },
+    /// The folder of the chat page has no page.
+    #[error(
+        "--rest-chat-page: there is no index.html in {}; examples/chat/build makes the page in \
+         examples/chat/dist", folder.display()
+    )]
+    NoChatPage {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// The runtime or its signals cannot be set up.
     #[error("the runtime could not be started: {0}")]
     Runtime(#[from] io::Error),
@@ -363,11 +372,17 @@ async fn start_rest(
     registry: &mut Registry,
 ) -> Result<Option<Server>, RunError> {
     let Some(rest) = &config.rest else { return Ok(None) };
+    if let Some(folder) = rest.chat_page.as_deref().filter(|folder| !folder.join("index.html").is_file()) {
+        return Err(RunError::NoChatPage { folder: folder.to_owned() });
+    }
     let listener = bind("--rest-port", rest.listen).await?;
     let settings = weir_api::Config {
         admin: rest.admin,
         allow_origin: rest.allow_origins.clone(),
         max_message_size: config.relay.max_message_size,
+        cluster: config.relay.cluster,
+        shards: config.relay.autosharding().map(|rule| rule.shard_count()),
+        chat_page: rest.chat_page.clone(),
         ..weir_api::Config::default()
     };
     let app = weir_api::app(backend.clone(), settings, registry);

@@ -1,4 +1,5 @@
-//! What weir adds to nwaku's API: the quota and the evidence of rate limiting, and the state of the archive.
+//! What weir adds to nwaku's API: the quota and the evidence of rate limiting, the state of the archive, and
+//! the network.
 
 use std::collections::BTreeMap;
 
@@ -21,6 +22,7 @@ pub(crate) fn install<B: Backend>(routes: Routes<B>) -> Routes<B> {
         .endpoint(__path_quota, quota::<B>)
         .endpoint(__path_evidence, evidence::<B>)
         .endpoint(__path_store, store::<B>)
+        .endpoint(__path_network, network::<B>)
 }
 
 /// What is left of this epoch's messages.
@@ -87,6 +89,16 @@ struct Store {
     unavailable: Option<String>,
 }
 
+/// The network that the node is of: what a client has to be told to find a topic's shard.
+#[derive(Serialize, ToSchema)]
+struct Network {
+    /// The cluster.
+    cluster: u16,
+    /// Shards among which content topics are spread; left out when they are not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shards: Option<u16>,
+}
+
 /// What is left of this epoch's messages
 #[utoipa::path(get, path = "/weir/v1/quota", tag = "weir", responses(
     (status = 200, body = Quota),
@@ -136,6 +148,12 @@ async fn store<B: Backend>(State(node): Node<B>) -> Answer {
         Refusal::not_found("The node keeps no messages. Please check your configuration: --store=true")
     })?;
     json(&Store::from(report))
+}
+
+/// The network that the node is of
+#[utoipa::path(get, path = "/weir/v1/network", tag = "weir", responses((status = 200, body = Network)))]
+async fn network<B: Backend>(State(node): Node<B>) -> Answer {
+    json(&Network { cluster: node.config.cluster.0, shards: node.config.shards })
 }
 
 impl From<StoreReport> for Store {

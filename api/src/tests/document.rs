@@ -13,6 +13,7 @@ const ROUTES: &[(&str, &str)] = &[
     ("get", "/weir/v1/quota"),
     ("get", "/weir/v1/evidence"),
     ("get", "/weir/v1/store"),
+    ("get", "/weir/v1/network"),
     ("get", "/store/v3/messages"),
     ("options", "/store/v3/messages"),
     ("post", "/lightpush/v3/message"),

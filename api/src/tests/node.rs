@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::json;
-use weir_core::Timestamp;
+use weir_core::{ClusterId, Timestamp};
 
 use super::*;
 use crate::{
@@ -163,4 +163,38 @@ async fn metrics_count_requests_by_route_and_class_and_are_served_apart() {
     assert!(!reply.body.contains("thing"), "a path of a client became a label");
     assert_eq!(get(&metrics, "/").await.plain(), (404, "Try /metrics"));
     assert_eq!(call(&metrics, "POST", "/metrics").await.plain(), (404, "Try /metrics"));
+}
+
+#[tokio::test]
+async fn the_network_is_told_to_clients() {
+    let fake = Fake::new();
+    let config = Config { cluster: ClusterId(66), shards: Some(8), ..Config::default() };
+    let told = get(&app_with(&fake, config), "/weir/v1/network").await.json();
+    assert_eq!(told, json!({"cluster": 66, "shards": 8}));
+    let told = get(&full_app(&fake), "/weir/v1/network").await.json();
+    assert_eq!(told, json!({"cluster": 0}));
+}
+
+#[tokio::test]
+async fn the_chat_page_is_served_from_its_folder_alone() {
+    let world = tempfile::tempdir().expect("a temporary folder");
+    let folder = world.path().join("dist");
+    std::fs::create_dir(&folder).expect("a folder");
+    std::fs::write(folder.join("index.html"), "<p>chat").expect("written");
+    std::fs::write(folder.join("chat.js"), "start()").expect("written");
+    std::fs::write(world.path().join("secret"), "key").expect("written");
+    let fake = Fake::new();
+    let app = app_with(&fake, Config { chat_page: Some(folder), ..Config::default() });
+    let page = get(&app, "/debug/chat/").await;
+    assert_eq!((page.status, page.body.as_str()), (200, "<p>chat"));
+    assert_eq!(page.header("content-type"), Some("text/html"));
+    assert_eq!(get(&app, "/debug/chat/chat.js").await.header("content-type"), Some("text/javascript"));
+    let moved = get(&app, "/debug/chat").await;
+    assert_eq!((moved.status, moved.header("location")), (308, Some("/debug/chat/")));
+    for path in ["/debug/chat/../secret", "/debug/chat/%2e%2e/secret", "/debug/chat/..%2fsecret"] {
+        assert_eq!(get(&app, path).await.status, 404, "{path}");
+    }
+    let without = get(&full_app(&fake), "/debug/chat/").await;
+    assert_eq!(without.status, 404);
+    assert!(without.body.contains("examples/chat/build"), "{}", without.body);
 }

@@ -282,6 +282,9 @@ pub struct Rest {
     /// Serve /admin [default: false]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", hide_possible_values = true, value_parser = BoolishValueParser::new())]
     pub rest_admin: Option<bool>,
+    /// Serve the chat page built in this folder at /debug/chat/ (examples/chat/build makes one)
+    #[arg(long, value_name = "FOLDER")]
+    pub rest_chat_page: Option<PathBuf>,
     /// Let pages of this origin call REST; * is any text, ? one character (repeatable)
     #[arg(long, value_name = "PATTERN")]
     pub rest_allow_origin: Option<Vec<Items>>,

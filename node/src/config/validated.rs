@@ -260,6 +260,8 @@ pub struct RestConfig {
     pub listen: SocketAddr,
     /// Most messages the relay cache holds, all topics together; at least 1.
     pub relay_cache_capacity: usize,
+    /// Folder of the page at `/debug/chat/`.
+    pub chat_page: Option<PathBuf>,
     /// Whether `/admin` is served.
     pub admin: bool,
     /// CORS patterns (waku-wire 14.1); empty to send no CORS header.

@@ -6,9 +6,11 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use futures::future::join_all;
 use serde_json::{Value, json};
 use weir_core::{
-    ContentTopic, MessageHash, Timestamp,
+    ContentTopic, MessageHash, Timestamp, WakuMessage,
     store::{Direction, PageSize, Query},
 };
+use weir_membership::{Group, Ledger, RegistryFile};
+use weir_rln::{Rejection, Validator, ValidatorConfig, Verifier};
 use weir_wire::StoreResponse;
 
 use crate::{
@@ -81,6 +83,52 @@ async fn a_peer_gets_pages_in_both_directions() {
     // At once: what was answered is durable.
     let node = node.kill().start().await;
     assert_eq!(asker_again(&node).await, names.page);
+}
+
+/// A peer that holds the registry needs to trust neither the archive nor whoever relayed the messages.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_fetches_a_message_can_verify_its_proof() {
+    let world = World::new();
+    let node = world.node("keeper").option("store", true).start().await;
+    publish(&node, 0..3).await;
+    until_stored(&node, 3).await;
+    let response = Asker::new(1).query(&node, &with_data()).await;
+
+    let mut group = Group::new();
+    let mut ledger = RegistryFile::open(&world.registry()).expect("the nodes' registry");
+    group.apply_all(&ledger.poll().expect("a readable registry")).expect("a sound registry");
+    let mut validator = Validator::new(ValidatorConfig::new(World::epoch_length()));
+    validator.push_root(group.root());
+    let verifier = Verifier::load().expect("the built-in key");
+    assert_eq!(payloads(&response), [0, 1, 2]);
+    for row in response.page.rows {
+        let (_, message) = row.data.expect("data");
+        let claim = validator.check_early(&message, message.timestamp).expect("a claim of a member");
+        assert!(verifier.verify(&claim));
+        let changed = WakuMessage { payload: vec![9].into(), ..message };
+        let refused = validator.check_early(&changed, changed.timestamp);
+        assert!(matches!(refused, Err(Rejection::SignalMismatch)), "{refused:?}");
+    }
+}
+
+/// A response holds 16 MiB at most, however large the messages of a page are.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_of_huge_messages_ends_early_and_the_next_one_goes_on() {
+    const HUGE: usize = 1_500_000;
+    let world = World::new();
+    let node = keeper(&world).option("max-msg-size", "2MiB").start().await;
+    for number in 0..12_u8 {
+        assert!(node.rest().publish(topic(0), &vec![number; HUGE]).await.is_ok());
+    }
+    until_stored(&node, 12).await;
+    let asker = Asker::new(1);
+    let first = asker.query(&node, &with_data()).await;
+    assert_eq!(payloads(&first), (0..11).collect::<Vec<u8>>());
+    assert!(first.page.rows.iter().all(|row| row.data.as_ref().expect("data").1.payload.len() == HUGE));
+    let cursor = first.page.cursor;
+    assert_eq!(cursor, first.page.rows.last().map(|row| row.hash));
+    let last = asker.query(&node, &Query { cursor, ..with_data() }).await;
+    assert_eq!((payloads(&last), last.page.cursor), (vec![11], None));
 }
 
 /// Another peer, since the first still has a connection to the node that is gone.

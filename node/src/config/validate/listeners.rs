@@ -100,6 +100,7 @@ pub(super) fn rest(layers: &Layers) -> Result<Option<Listener>, ConfigError> {
         Given::written(pick!(layers, rest.rest_port)),
         Given::written(pick!(layers, rest.rest_relay_cache_capacity)),
         Given::written(pick!(layers, rest.rest_allow_origin)),
+        Given::written(pick!(layers, rest.rest_chat_page)),
     ];
     match written.into_iter().flatten().next() {
         Some(setting) => Err(ConfigError::RestOff { setting, switch: switch.setting }),

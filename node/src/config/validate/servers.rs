@@ -12,6 +12,7 @@ pub(super) fn rest(layers: &Layers, listener: Option<&Listener>) -> Result<Optio
     Ok(Some(RestConfig {
         listen: listener.address(),
         relay_cache_capacity: capacity.value,
+        chat_page: pick!(layers, rest.rest_chat_page).map(|folder| folder.value),
         admin: take!(layers, rest.rest_admin).value,
         allow_origins: allow_origins(layers)?,
     }))
