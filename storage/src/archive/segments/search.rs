@@ -60,7 +60,7 @@ enum Looked {
     NotHere,
     /// It is here, and the query's filters do not let it through.
     Excluded,
-    Here(Found),
+    Here(Box<Found>),
 }
 
 impl<'q> Wanted<'q> {
@@ -269,7 +269,7 @@ impl Search<'_> {
                 match looked? {
                     Looked::NotHere => not_there.push(wanted),
                     Looked::Excluded => {}
-                    Looked::Here(message) => found.push(message),
+                    Looked::Here(message) => found.push(*message),
                 }
             }
             left = not_there;
@@ -293,7 +293,7 @@ impl Search<'_> {
             }
             let message =
                 self.query.include_data.then(|| view.message(&spot.key, spot.number)).transpose()?;
-            Ok(Looked::Here(Found { key: spot.key, message }))
+            Ok(Looked::Here(Box::new(Found { key: spot.key, message })))
         });
         Ok(looked?.unwrap_or(Looked::NotHere))
     }
