@@ -153,7 +153,7 @@ impl Folder {
     /// Removes a file, which need not be there.
     pub(super) fn remove(&self, path: &Path) -> io::Result<()> {
         match self {
-            Self::Disk(folder) => match fs::remove_file(folder.join(path)) {
+            Self::Disk(_) => match fs::remove_file(path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
                 _ => Ok(()),
             },

@@ -149,6 +149,19 @@ fn dropped_segments_give_their_space_back_at_once() {
     assert!(files(&folder, "segment").is_empty() && files(&folder, "filter").is_empty());
 }
 
+/// A data directory may be given from where the node was started.
+#[test]
+fn a_folder_with_a_relative_path_gives_its_space_back_too() {
+    let here = std::env::current_dir().unwrap();
+    let world = TempDir::new_in(&here).unwrap();
+    let folder = world.path().strip_prefix(&here).unwrap().join("archive");
+    let archive = open(&folder).unwrap();
+    insert_in(&archive, &messages(0..150), 13);
+    assert!(files(&folder, "segment").len() > 3);
+    while archive.trim(Trim::ToCount(0)).unwrap().more {}
+    assert!(files(&folder, "segment").is_empty() && files(&folder, "filter").is_empty());
+}
+
 #[test]
 fn a_damaged_page_is_found_by_a_check_and_named_by_a_query() {
     let (_world, folder) = filled();
