@@ -116,7 +116,7 @@ async fn whoever_fetches_a_message_can_verify_its_proof() {
 async fn a_page_of_huge_messages_ends_early_and_the_next_one_goes_on() {
     const HUGE: usize = 1_500_000;
     let world = World::new();
-    let node = keeper(&world).option("max-msg-size", "2MiB").start().await;
+    let node = keeper(&world).option("max-msg-size", "2048KiB").start().await;
     for number in 0..12_u8 {
         assert!(node.rest().publish(topic(0), &vec![number; HUGE]).await.is_ok());
     }
