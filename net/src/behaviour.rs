@@ -13,7 +13,7 @@ use libp2p::{
 };
 
 use crate::{
-    Service, colocation::ColocationLimit, config::Config, gossip::tracked::Tracked, metadata, service,
+    Service, colocation::ColocationLimit, config::Config, gossip::tracked::Tracked, metadata, push, service,
     single::SingleConnection,
 };
 
@@ -46,6 +46,7 @@ pub(crate) struct Behaviour {
     pub(crate) ping: ping::Behaviour,
     pub(crate) metadata: metadata::Behaviour,
     pub(crate) services: Services,
+    pub(crate) push: push::Behaviour,
 }
 
 /// What is asked in one frame and answered in one, each on its own protocol.
@@ -83,6 +84,7 @@ impl Behaviour {
             ping: ping::Behaviour::default(),
             metadata: metadata::behaviour(),
             services: Services::new(&config.serves, config.max_message_size),
+            push: push::Behaviour::new(config.filter_clients.clone(), config.is_filter_client),
         }
     }
 }

@@ -6,7 +6,7 @@ use weir_core::{ClusterId, limits::DEFAULT_MAX_MESSAGE_SIZE};
 use zeroize::Zeroizing;
 
 use crate::{
-    Service,
+    PushStreams, Service,
     certificate::{Authorities, Certificate},
     colocation::Colocation,
 };
@@ -41,6 +41,12 @@ pub struct Config {
     pub colocation: Option<Colocation>,
     /// What peers may ask this node for; they are told of nothing else.
     pub serves: BTreeSet<Service>,
+    /// The way to the node's filter clients; none when it has none. A network that takes the place of another is
+    /// given the same.
+    pub filter_clients: Option<PushStreams>,
+    /// Whether peers may push messages to this node as to a filter client; otherwise they are told that they
+    /// cannot.
+    pub is_filter_client: bool,
 }
 
 impl Config {
@@ -59,6 +65,8 @@ impl Config {
             max_connections: 150,
             colocation: None,
             serves: BTreeSet::new(),
+            filter_clients: None,
+            is_filter_client: false,
         }
     }
 }
@@ -77,6 +85,8 @@ impl fmt::Debug for Config {
             .field("max_connections", &self.max_connections)
             .field("colocation", &self.colocation)
             .field("serves", &self.serves)
+            .field("filter_clients", &self.filter_clients)
+            .field("is_filter_client", &self.is_filter_client)
             .finish()
     }
 }

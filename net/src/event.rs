@@ -95,6 +95,15 @@ pub enum Event {
         /// The answer, not decoded.
         result: Result<Bytes, RequestError>,
     },
+    /// A peer pushed a message, as to a filter client. Nobody has checked it.
+    FilterPushed {
+        /// The peer.
+        peer: PeerId,
+        /// Where it was published, as the peer says.
+        topic: PubsubTopic,
+        /// The message.
+        message: WakuMessage,
+    },
     /// The peer's score fell below the graylist threshold. It is being disconnected and denied for
     /// ten minutes.
     GraylistedPeer(PeerId),

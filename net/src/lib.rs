@@ -11,7 +11,8 @@
 //!        ├─ gossipsub                    gossip (parameters, scores, filter, queues)
 //!        ├─ identify, ping
 //!        ├─ metadata                     metadata (answered here, from the last one set)
-//!        └─ store, filter, light push, peer exchange   service (one frame each way, answered by the owner)
+//!        ├─ store, filter, light push, peer exchange   service (one frame each way, answered by the owner)
+//!        └─ filter push                  push (what clients are pushed comes from their owner directly)
 //!             ▼
 //!         Network: Stream<Item = Event>  network (commands, events, closing)
 //! ```
@@ -38,6 +39,7 @@ mod metadata;
 mod metrics;
 mod network;
 mod node_record;
+mod push;
 mod service;
 mod single;
 mod stall;
@@ -54,4 +56,5 @@ pub use event::{
 pub use metrics::Metrics;
 pub use network::{Network, Published};
 pub use node_record::{NodeRecord, OwnFacts, RecordError};
+pub use push::{PushEvent, PushFrame, PushStreams};
 pub use service::{Body, Frame, REQUEST_TIMEOUT, Service};

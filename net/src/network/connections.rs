@@ -14,6 +14,7 @@ use crate::{
     behaviour::BehaviourEvent,
     colocation,
     gossip::tracked::TrackedEvent,
+    push::Pushed,
     single,
 };
 
@@ -94,6 +95,10 @@ impl Network {
             BehaviourEvent::Ping(ping::Event { peer, result, .. }) => self.on_ping(peer, result.is_ok()),
             BehaviourEvent::Metadata(event) => self.on_metadata_event(event),
             BehaviourEvent::Services(event) => self.on_services_event(event),
+            BehaviourEvent::Push(Pushed { from, topic, message }) => {
+                let peer = self.core_id(&from);
+                self.events.push_back(Event::FilterPushed { peer, topic, message });
+            }
             BehaviourEvent::Limits(never)
             | BehaviourEvent::Colocation(never)
             | BehaviourEvent::Denied(never)

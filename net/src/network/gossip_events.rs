@@ -84,7 +84,7 @@ impl Network {
     }
 
     /// The id of a connected peer without making it again for each message.
-    fn core_id(&self, peer: &Libp2pPeerId) -> PeerId {
+    pub(super) fn core_id(&self, peer: &Libp2pPeerId) -> PeerId {
         self.connections.get(peer).map_or_else(|| peer_id(peer), |connection| connection.id.clone())
     }
 

@@ -3,6 +3,7 @@
 
 mod closing;
 mod connections;
+mod filter_push;
 mod hostile;
 mod metadata;
 mod metrics;

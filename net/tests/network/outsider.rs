@@ -59,14 +59,38 @@ impl Outsider {
         Self::with_transport(protocol, &key, transport, Duration::from_secs(60))
     }
 
+    /// One to which streams of `protocol` may be opened; [`Outsider::received`] gives back the first `bytes` bytes
+    /// of one.
+    pub(crate) fn receiving(protocol: &'static str, bytes: usize) -> Self {
+        let key = Keypair::generate_secp256k1();
+        let transport = tcp::tokio::Transport::default()
+            .upgrade(Version::V1)
+            .authenticate(noise::Config::new(&key).expect("a key"))
+            .multiplex(yamux::Config::default())
+            .boxed();
+        Self::with_codec(Raw { bytes: Some(bytes) }, protocol, &key, transport, Duration::from_secs(60))
+    }
+
     fn with_transport(
         protocol: &'static str,
         key: &Keypair,
         transport: Boxed<(libp2p::PeerId, StreamMuxerBox)>,
         patience: Duration,
     ) -> Self {
-        let raw = request_response::Behaviour::new(
-            [(StreamProtocol::new(protocol), ProtocolSupport::Outbound)],
+        Self::with_codec(Raw { bytes: None }, protocol, key, transport, patience)
+    }
+
+    fn with_codec(
+        codec: Raw,
+        protocol: &'static str,
+        key: &Keypair,
+        transport: Boxed<(libp2p::PeerId, StreamMuxerBox)>,
+        patience: Duration,
+    ) -> Self {
+        let support = if codec.bytes.is_some() { ProtocolSupport::Full } else { ProtocolSupport::Outbound };
+        let raw = request_response::Behaviour::with_codec(
+            codec,
+            [(StreamProtocol::new(protocol), support)],
             request_response::Config::default().with_request_timeout(patience),
         );
         let config = gossipsub::ConfigBuilder::default()
@@ -129,6 +153,19 @@ impl Outsider {
         }
     }
 
+    /// The first bytes of a stream that was opened to it, as many as it was made for.
+    pub(crate) async fn received(&mut self) -> Vec<u8> {
+        loop {
+            if let SwarmEvent::Behaviour(BehaviourEvent::Raw(request_response::Event::Message {
+                message: request_response::Message::Request { request, .. },
+                ..
+            })) = self.0.select_next_some().await
+            {
+                return request;
+            }
+        }
+    }
+
     /// Goes on for ever.
     pub(crate) async fn run(&mut self) {
         loop {
@@ -138,8 +175,11 @@ impl Outsider {
 }
 
 /// Writes the request as it is and reads whatever comes back.
-#[derive(Debug, Clone, Copy, Default)]
-struct Raw;
+#[derive(Debug, Clone, Copy)]
+struct Raw {
+    /// Bytes of a request that comes in; everything, if none.
+    bytes: Option<usize>,
+}
 
 impl request_response::Codec for Raw {
     type Protocol = StreamProtocol;
@@ -151,7 +191,10 @@ impl request_response::Codec for Raw {
         _: &StreamProtocol,
         io: &mut T,
     ) -> io::Result<Vec<u8>> {
-        read_all(io).await
+        let Some(bytes) = self.bytes else { return read_all(io).await };
+        let mut request = vec![0; bytes];
+        io.read_exact(&mut request).await?;
+        Ok(request)
     }
 
     async fn read_response<T: AsyncRead + Unpin + Send>(
