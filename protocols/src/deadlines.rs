@@ -77,6 +77,12 @@ impl<K: Ord + Copy, V> Deadlines<K, V> {
         Some((key, self.remove(key)?))
     }
 
+    /// The earliest entry, removed.
+    pub(crate) fn pop_first(&mut self) -> Option<(K, V)> {
+        let &(_, key) = self.due.first()?;
+        Some((key, self.remove(key)?))
+    }
+
     /// The clock was set back by `step`: what falls due does so that much earlier by it.
     pub(crate) fn set_back(&mut self, step: Duration) {
         self.entries.values_mut().for_each(|(deadline, _)| *deadline = deadline.saturating_sub(step));

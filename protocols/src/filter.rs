@@ -4,9 +4,10 @@
 //! server says who is to be pushed a message, the client what is to be asked of whom.
 
 mod client;
+mod held;
 mod outbox;
 mod server;
 mod subscriptions;
 
 pub use client::{Client, ClientConfig, ClientEffect, Failure, RequestId};
-pub use server::{Counters, Server, ServerConfig};
+pub use server::{Counters, MAX_HELD_BYTES, Reset, Server, ServerConfig};

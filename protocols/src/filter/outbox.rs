@@ -7,12 +7,13 @@ use std::{collections::VecDeque, time::Duration};
 
 use weir_core::Timestamp;
 
+use super::held::{Held, HeldId};
+
 /// Pushes that can wait for one client. A burst of a second at 64 messages/s; a client that cannot take that
 /// within [`PUSH_TIMEOUT`] is not helped by more.
 pub(super) const MAX_PUSHES: usize = 64;
 
-/// Bytes that can wait for one client, unless it is a single message. Clients share the bytes of a message, so
-/// that a thousand stuck ones hold together what was relayed in [`PUSH_TIMEOUT`], and 512 MiB at the most.
+/// Bytes that can wait for one client, unless it is a single message: three of the largest.
 pub(super) const MAX_BYTES: usize = 512 * 1024;
 
 /// A client that takes nothing for this long is stuck (waku-wire 10.1).
@@ -21,8 +22,8 @@ pub(super) const PUSH_TIMEOUT: Duration = Duration::from_secs(20);
 /// The account of one client.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
-    /// Sizes of what waits, in order.
-    waiting: VecDeque<u32>,
+    /// What waits, in order.
+    waiting: VecDeque<HeldId>,
     bytes: usize,
     /// Since when nothing was taken, while something waits.
     idle_since: Option<Timestamp>,
@@ -31,38 +32,42 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
-    /// Puts a push of `size` bytes in; false when there is no room.
-    pub(super) fn put(&mut self, size: usize, now: Timestamp) -> bool {
+    /// Puts a push of a message in; false when there is no room.
+    pub(super) fn put(&mut self, message: HeldId, held: &mut Held, now: Timestamp) -> bool {
+        let size = held.size(message);
         let full = self.waiting.len() >= MAX_PUSHES || self.bytes.saturating_add(size) > MAX_BYTES;
         if full && !self.waiting.is_empty() {
             return false;
         }
-        // A frame is far below 4 GiB; one that were not would count as that.
-        self.waiting.push_back(u32::try_from(size).unwrap_or(u32::MAX));
+        held.hold(message);
+        self.waiting.push_back(message);
         self.bytes = self.bytes.saturating_add(size);
         self.idle_since.get_or_insert(now);
         true
     }
 
     /// The client took the first of what waits.
-    pub(super) fn taken(&mut self, now: Timestamp) {
-        let Some(size) = self.waiting.pop_front() else { return };
-        self.bytes = self.bytes.saturating_sub(size as usize);
+    pub(super) fn taken(&mut self, held: &mut Held, now: Timestamp) {
+        let Some(message) = self.waiting.pop_front() else { return };
+        self.bytes = self.bytes.saturating_sub(held.size(message));
+        held.release(message);
         self.idle_since = (!self.waiting.is_empty()).then_some(now);
         self.failing_since = None;
     }
 
     /// The stream is gone with everything that waited. Returns how many that were.
-    pub(super) fn lost(&mut self, now: Timestamp) -> usize {
+    pub(super) fn lost(&mut self, held: &mut Held, now: Timestamp) -> usize {
         self.failing_since.get_or_insert(now);
-        self.clear()
+        self.clear(held)
     }
 
     /// The client is gone with everything that waited, which is no failure. Returns how many that were.
-    pub(super) fn clear(&mut self) -> usize {
+    pub(super) fn clear(&mut self, held: &mut Held) -> usize {
         self.bytes = 0;
         self.idle_since = None;
-        std::mem::take(&mut self.waiting).len()
+        let waiting = std::mem::take(&mut self.waiting);
+        waiting.iter().for_each(|message| held.release(*message));
+        waiting.len()
     }
 
     /// When the client is stuck if it takes nothing.
@@ -84,53 +89,72 @@ mod tests {
         Timestamp::from_secs(secs)
     }
 
+    /// An outbox and the messages in it.
+    #[derive(Default)]
+    struct World {
+        outbox: Outbox,
+        held: Held,
+    }
+
+    impl World {
+        fn put(&mut self, size: usize, secs: i64) -> bool {
+            let message = self.held.name(size);
+            self.outbox.put(message, &mut self.held, at(secs))
+        }
+
+        fn taken(&mut self, secs: i64) {
+            self.outbox.taken(&mut self.held, at(secs));
+        }
+    }
+
     #[test]
     fn an_outbox_holds_64_pushes_and_half_a_mebibyte() {
-        let mut outbox = Outbox::default();
-        assert_eq!((0..100).filter(|_| outbox.put(1, at(0))).count(), 64);
-        outbox.taken(at(0));
-        assert!(outbox.put(1, at(0)) && !outbox.put(1, at(0)));
+        let mut world = World::default();
+        assert_eq!((0..100).filter(|_| world.put(1, 0)).count(), 64);
+        world.taken(0);
+        assert!(world.put(1, 0) && !world.put(1, 0));
 
-        let mut outbox = Outbox::default();
-        assert_eq!((0..100).filter(|_| outbox.put(150 * 1024, at(0))).count(), 3);
+        let mut world = World::default();
+        assert_eq!((0..100).filter(|_| world.put(150 * 1024, 0)).count(), 3);
+        assert_eq!(world.held.bytes(), 3 * 150 * 1024, "what was not put in is not held");
     }
 
     #[test]
     fn a_message_beyond_the_limit_goes_alone() {
-        let mut outbox = Outbox::default();
-        assert!(outbox.put(1024 * 1024, at(0)) && !outbox.put(1, at(0)));
-        outbox.taken(at(0));
-        assert!(outbox.put(1, at(0)));
+        let mut world = World::default();
+        assert!(world.put(1024 * 1024, 0) && !world.put(1, 0));
+        world.taken(0);
+        assert!(world.put(1, 0));
     }
 
     #[test]
     fn a_client_is_stuck_20_seconds_after_it_last_took_something() {
-        let mut outbox = Outbox::default();
-        assert_eq!(outbox.stuck_at(), None);
-        outbox.put(1, at(0));
-        outbox.put(1, at(5));
-        assert_eq!(outbox.stuck_at(), Some(at(20)));
-        outbox.taken(at(10));
-        assert_eq!(outbox.stuck_at(), Some(at(30)));
-        outbox.taken(at(11));
-        assert_eq!(outbox.stuck_at(), None);
-        outbox.taken(at(12));
-        assert!(outbox.put(MAX_BYTES, at(12)), "what was never put in is not taken");
+        let mut world = World::default();
+        assert_eq!(world.outbox.stuck_at(), None);
+        world.put(1, 0);
+        world.put(1, 5);
+        assert_eq!(world.outbox.stuck_at(), Some(at(20)));
+        world.taken(10);
+        assert_eq!(world.outbox.stuck_at(), Some(at(30)));
+        world.taken(11);
+        assert_eq!(world.outbox.stuck_at(), None);
+        world.taken(12);
+        assert!(world.put(MAX_BYTES, 12), "what was never put in is not taken");
     }
 
     #[test]
     fn failures_count_from_the_first_until_a_success_and_leaving_is_none() {
-        let mut outbox = Outbox::default();
-        outbox.put(1, at(0));
-        assert_eq!(outbox.clear(), 1);
-        assert_eq!(outbox.failing_since(), None);
+        let mut world = World::default();
+        world.put(1, 0);
+        assert_eq!(world.outbox.clear(&mut world.held), 1);
+        assert_eq!(world.outbox.failing_since(), None);
         for now in [1, 2] {
-            outbox.put(1, at(now));
-            assert_eq!(outbox.lost(at(now)), 1);
+            world.put(1, now);
+            assert_eq!(world.outbox.lost(&mut world.held, at(now)), 1);
         }
-        assert_eq!(outbox.failing_since(), Some(at(1)));
-        outbox.put(1, at(3));
-        outbox.taken(at(3));
-        assert_eq!(outbox.failing_since(), None);
+        assert_eq!((world.outbox.failing_since(), world.held.bytes()), (Some(at(1)), 0));
+        world.put(1, 3);
+        world.taken(3);
+        assert_eq!(world.outbox.failing_since(), None);
     }
 }

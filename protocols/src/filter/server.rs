@@ -12,7 +12,9 @@
 //!
 //! # Security
 //! At most [`ServerConfig::max_clients`] clients with [`ServerConfig::max_criteria`] criteria each; a client has an outbox of bounded
-//! messages and bytes, and what does not fit is dropped and counted. Rate limits come before this.
+//! messages and bytes, and what does not fit is dropped and counted. All outboxes together hold at most
+//! [`MAX_HELD_BYTES`], each message counted once: those that have taken nothing for the longest are emptied for
+//! the others. Rate limits come before this.
 
 use std::{collections::BTreeMap, num::NonZeroUsize, time::Duration};
 
@@ -22,6 +24,7 @@ use weir_core::{
 };
 
 use super::{
+    held::Held,
     outbox::Outbox,
     subscriptions::{ClientId, Removed, Subscriptions},
 };
@@ -39,6 +42,11 @@ const PUSHED_CAPACITY: NonZeroUsize = NonZeroUsize::new(60_000).expect("not zero
 
 /// How often clients that cannot be pushed to are looked for (waku-wire 10.1).
 const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Bytes of messages that wait for clients, all of them together: what the time after which a client is stuck, 20 s,
+/// brings at 100 messages/s of 32 KiB. Clients that read hold what was pushed a moment ago; so this bounds what a
+/// thousand that do not can hold, each other messages.
+pub const MAX_HELD_BYTES: usize = 64 * 1024 * 1024;
 
 /// What the server is told once.
 #[derive(Debug, Clone, Copy)]
@@ -73,12 +81,23 @@ pub struct Counters {
     pub lost: u64,
     /// Streams given up because their client took nothing for 20 s.
     pub timeouts: u64,
+    /// Streams given up before, because what waited took the room of others.
+    pub evictions: u64,
     /// Clients removed because they made no request for the life time of a subscription.
     pub removed_lapsed: u64,
     /// Clients removed because pushes to them only failed, for the same time.
     pub removed_failing: u64,
     /// Clients removed because they do not speak filter push, or are not known any more.
     pub removed_unreachable: u64,
+}
+
+/// A push stream to be given up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reset {
+    /// The client.
+    pub peer: PeerId,
+    /// Messages that it did not get since it subscribed first, with those that waited just now.
+    pub dropped: u64,
 }
 
 /// The subscriptions and their clients.
@@ -91,6 +110,8 @@ pub struct Server {
     clients: Deadlines<ClientId, Client>,
     /// Clients for whom something waits, each until it is stuck.
     waiting: Deadlines<ClientId, ()>,
+    held: Held,
+    resets: Vec<Reset>,
     next_id: u64,
     pushed: Recent<()>,
     maintenance_at: Option<Timestamp>,
@@ -102,6 +123,7 @@ struct Client {
     peer: PeerId,
     connected: bool,
     outbox: Outbox,
+    dropped: u64,
 }
 
 impl Server {
@@ -113,6 +135,8 @@ impl Server {
             ids: BTreeMap::new(),
             clients: Deadlines::new(),
             waiting: Deadlines::new(),
+            held: Held::default(),
+            resets: Vec::new(),
             next_id: 0,
             pushed: Recent::new(PUSHED_CAPACITY),
             maintenance_at: None,
@@ -143,7 +167,8 @@ impl Server {
 
     /// Whom to push an accepted message of `size` encoded bytes to.
     ///
-    /// [`Server::pushed`] or [`Server::push_failed`] has to follow for each, in the order of the pushes.
+    /// [`Server::take_resets`] comes before these pushes. [`Server::pushed`] or [`Server::push_failed`] has to follow
+    /// for each, in the order of the pushes.
     pub fn push(&mut self, accepted: &Accepted, size: usize, now: Timestamp) -> Vec<PeerId> {
         let subscribers = self.subscriptions.subscribers(accepted.topic(), &accepted.message().content_topic);
         if subscribers.is_empty() {
@@ -154,33 +179,39 @@ impl Server {
             self.counters.duplicates += 1;
             return Vec::new();
         }
+        let subscribers = subscribers.to_vec();
+        self.make_room(size, now);
+        let message = self.held.name(size);
         let mut peers = Vec::with_capacity(subscribers.len());
-        for &id in subscribers {
+        for id in subscribers {
             let Some(client) = self.clients.get_mut(id) else { continue };
             if !client.connected {
+                client.dropped += 1;
                 self.counters.dropped_absent += 1;
-            } else if client.outbox.put(size, now) {
+            } else if client.outbox.put(message, &mut self.held, now) {
                 peers.push(client.peer.clone());
                 watch(&mut self.waiting, id, client.outbox.stuck_at());
             } else {
+                client.dropped += 1;
                 self.counters.dropped_full += 1;
             }
         }
+        self.held.forget_free();
         self.counters.pushes += peers.len() as u64;
         peers
     }
 
     /// `peer` took the first of the pushes that wait for it.
     pub fn pushed(&mut self, peer: &PeerId, now: Timestamp) {
-        self.settle(peer, |outbox| {
-            outbox.taken(now);
+        self.settle(peer, |outbox, held| {
+            outbox.taken(held, now);
             0
         });
     }
 
     /// The push stream of `peer` could not be opened, or broke: everything that waited is lost.
     pub fn push_failed(&mut self, peer: &PeerId, now: Timestamp) {
-        self.settle(peer, |outbox| outbox.lost(now));
+        self.settle(peer, |outbox, held| outbox.lost(held, now));
     }
 
     /// `peer` is connected.
@@ -198,25 +229,26 @@ impl Server {
         self.settle(peer, Outbox::clear);
     }
 
-    /// Does what is due. `can_be_pushed_to` tells whether a peer is known to speak filter push or has not told
-    /// its protocols yet. Returns the peers whose push streams are to be reset.
-    pub fn tick(&mut self, now: Timestamp, can_be_pushed_to: impl Fn(&PeerId) -> bool) -> Vec<PeerId> {
-        let mut reset = Vec::new();
+    /// Does what is due; then look at [`Server::take_resets`]. `can_be_pushed_to` tells whether a peer is known to
+    /// speak filter push or has not told its protocols yet.
+    pub fn tick(&mut self, now: Timestamp, can_be_pushed_to: impl Fn(&PeerId) -> bool) {
         while let Some((id, ())) = self.waiting.pop_due(now) {
-            let Some(client) = self.clients.get_mut(id) else { continue };
             self.counters.timeouts += 1;
-            self.counters.lost += client.outbox.lost(now) as u64;
-            reset.push(client.peer.clone());
+            self.give_up_stream(id, now);
         }
         while let Some((id, client)) = self.clients.pop_due(now) {
             self.counters.removed_lapsed += 1;
-            self.forget(id, &client.peer);
+            self.forget(id, client);
         }
         if self.maintenance_at.is_some_and(|at| at <= now) {
             self.maintain(now, can_be_pushed_to);
             self.maintenance_at = Some(now.saturating_add(MAINTENANCE_INTERVAL));
         }
-        reset
+    }
+
+    /// The push streams to be reset. Nothing that waited for them will be pushed, or reported.
+    pub fn take_resets(&mut self) -> Vec<Reset> {
+        std::mem::take(&mut self.resets)
     }
 
     /// When [`Server::tick`] is due at the latest.
@@ -233,6 +265,11 @@ impl Server {
     /// Pairs of topics that somebody subscribed.
     pub fn criteria(&self) -> usize {
         self.subscriptions.len()
+    }
+
+    /// Bytes of messages that wait for clients, each message once.
+    pub const fn held_bytes(&self) -> usize {
+        self.held.bytes()
     }
 
     /// What happened since the start.
@@ -255,7 +292,8 @@ impl Server {
         }
         if known.is_none() {
             self.next_id += 1;
-            let client = Client { peer: from.clone(), connected: true, outbox: Outbox::default() };
+            let client =
+                Client { peer: from.clone(), connected: true, outbox: Outbox::default(), dropped: 0 };
             self.ids.insert(from.clone(), id);
             self.clients.insert(id, self.lapse_at(now), client);
             self.maintenance_at.get_or_insert(now.saturating_add(MAINTENANCE_INTERVAL));
@@ -313,22 +351,43 @@ impl Server {
         }
     }
 
-    fn settle(&mut self, peer: &PeerId, change: impl FnOnce(&mut Outbox) -> usize) {
+    /// Empties the outboxes that have taken nothing for the longest until a message fits.
+    fn make_room(&mut self, size: usize, now: Timestamp) {
+        while self.held.bytes().saturating_add(size) > MAX_HELD_BYTES
+            && let Some((id, ())) = self.waiting.pop_first()
+        {
+            self.counters.evictions += 1;
+            self.give_up_stream(id, now);
+        }
+    }
+
+    fn give_up_stream(&mut self, id: ClientId, now: Timestamp) {
+        let Some(client) = self.clients.get_mut(id) else { return };
+        let lost = client.outbox.lost(&mut self.held, now) as u64;
+        client.dropped += lost;
+        self.counters.lost += lost;
+        self.resets.push(Reset { peer: client.peer.clone(), dropped: client.dropped });
+    }
+
+    fn settle(&mut self, peer: &PeerId, change: impl FnOnce(&mut Outbox, &mut Held) -> usize) {
         let Some(&id) = self.ids.get(peer) else { return };
         let Some(client) = self.clients.get_mut(id) else { return };
-        self.counters.lost += change(&mut client.outbox) as u64;
+        let lost = change(&mut client.outbox, &mut self.held) as u64;
+        client.dropped += lost;
+        self.counters.lost += lost;
         watch(&mut self.waiting, id, client.outbox.stuck_at());
     }
 
     fn remove(&mut self, id: ClientId) {
         if let Some(client) = self.clients.remove(id) {
-            self.forget(id, &client.peer);
+            self.forget(id, client);
         }
     }
 
     /// What is left to forget of a client that was taken out of `clients`.
-    fn forget(&mut self, id: ClientId, peer: &PeerId) {
-        self.ids.remove(peer);
+    fn forget(&mut self, id: ClientId, mut client: Client) {
+        client.outbox.clear(&mut self.held);
+        self.ids.remove(&client.peer);
         self.waiting.remove(id);
         self.subscriptions.remove_all(id);
     }

@@ -199,10 +199,40 @@ fn a_stuck_client_fills_its_own_outbox_and_delays_nobody() {
     }
     assert_eq!(server.counters().dropped_full, 36);
     assert_eq!(server.next_deadline(), Some(at(20)));
-    assert_eq!(server.tick(at(19), reachable), []);
-    assert_eq!(server.tick(at(20), reachable), [peer(1)]);
+    server.tick(at(19), reachable);
+    assert_eq!(server.take_resets(), []);
+    server.tick(at(20), reachable);
+    assert_eq!(server.take_resets(), [Reset { peer: peer(1), dropped: 100 }]);
     assert_eq!((server.counters().timeouts, server.counters().lost), (1, 64));
     assert_eq!(server.push(&message(0, 1, 100), 10, at(20)), [peer(1), peer(2)], "a new stream, a new try");
+}
+
+#[test]
+fn clients_that_do_not_read_hold_together_no_more_than_all_may_and_others_are_pushed_to() {
+    const LARGEST: usize = 150 * 1024;
+    let mut server = server();
+    // Each wants other messages, so that nothing is shared; the last one reads.
+    for n in 0..200 {
+        subscribe(&mut server, n, criteria(0, [usize::from(n)]), at(0));
+    }
+    let mut reset = Vec::new();
+    for nanos in 0..600 {
+        let about = usize::try_from(nanos % 200).expect("small");
+        let now = at(nanos / 100);
+        let pushed = server.push(&message(0, about, nanos), LARGEST, now);
+        reset.extend(server.take_resets());
+        assert!(pushed.len() == 1 && server.held_bytes() <= MAX_HELD_BYTES, "{nanos}");
+        if about == 199 {
+            server.pushed(&peer(199), now);
+        }
+    }
+    let expected = 199 * 3 - MAX_HELD_BYTES / LARGEST;
+    assert_eq!(server.counters().lost as usize, expected, "only as much is given up as has to be");
+    assert_eq!(reset.len() as u64, server.counters().evictions);
+    assert!(reset.iter().all(|reset| reset.peer != peer(199)));
+    assert_eq!(reset[0], Reset { peer: peer(0), dropped: 3 }, "who took nothing for the longest");
+    server.tick(at(1000), reachable);
+    assert_eq!((server.clients(), server.held_bytes()), (0, 0));
 }
 
 #[test]
@@ -245,7 +275,8 @@ fn a_client_that_comes_back_in_time_finds_its_subscriptions() {
     server.disconnected(&peer(1));
     assert_eq!(server.push(&message(0, 1, 2), 10, at(1)), []);
     assert_eq!((server.counters().dropped_absent, server.counters().lost), (1, 1));
-    assert_eq!(server.tick(at(30), reachable), [], "nothing waits for who is not there");
+    server.tick(at(30), reachable);
+    assert_eq!(server.take_resets(), [], "nothing waits for who is not there");
     server.connected(&peer(1));
     assert_eq!(server.push(&message(0, 1, 3), 10, at(31)), [peer(1)]);
 }
