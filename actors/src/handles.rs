@@ -377,6 +377,8 @@ impl fmt::Debug for ArchiveHandle {
     }
 }
 
+pub use crate::filter_client::FilterError;
+pub use crate::filter_handle::FilterHandle;
 pub use crate::lightpush_client::{LightPushHandle, LightPushVersion, PushError};
 pub use crate::store_client::{StoreAnswer, StoreHandle, StoreQueryError};
 
@@ -387,6 +389,8 @@ pub struct NodeHandles {
     pub lightpush: LightPushHandle,
     /// The archives of other nodes.
     pub store: StoreHandle,
+    /// The filter services of other nodes; none when the node is no filter client.
+    pub filter: Option<FilterHandle>,
     /// The node's own archive; none when it keeps none.
     pub archive: Option<ArchiveHandle>,
     /// Publishes, topics and received messages.

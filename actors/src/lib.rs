@@ -13,7 +13,9 @@
 //!     │      proof pool, prover                     │
 //!     ├── queries, pages ── store ── queries ───────┘
 //!     ├── pushes, answers ── lightpush ── publishes ──> relay
-//!     └── records ── peer_exchange ── peers ──> peers
+//!     ├── records ── peer_exchange ── peers ──> peers
+//!     ├── requests, pushes ── filter <── messages ── relay
+//!     └── questions, pushes ── filter client
 //! ```
 //!
 //! Invariant: no other crate imports actix.
@@ -21,6 +23,9 @@
 mod archive;
 mod clock;
 mod deadline;
+mod filter;
+mod filter_client;
+mod filter_handle;
 pub mod handles;
 mod journal;
 mod lightpush;
@@ -48,5 +53,6 @@ mod workers;
 
 pub use archive::ArchiveSettings;
 pub use clock::Clock;
+pub use filter::FilterServiceSettings;
 pub use membership::MembershipReport;
 pub use network::{Meshes, TopicPeers};

@@ -22,12 +22,16 @@ use weir_protocols::relay::{Accepted, IgnoreReason, PublishError, Published, Rej
 use weir_rln::{FastPath, Prover, Verifier};
 
 mod archive;
+mod filter;
+mod filter_client;
 mod lightpush;
 mod peer_exchange;
 mod service;
 mod store;
 
 pub(crate) use archive::{ArchiveMetrics, Loss, QueryKind, word_of};
+pub(crate) use filter::FilterMetrics;
+pub(crate) use filter_client::FilterClientMetrics;
 pub(crate) use lightpush::LightPushMetrics;
 pub(crate) use peer_exchange::PeerExchangeMetrics;
 pub(crate) use service::ServiceMetrics;

@@ -5,7 +5,7 @@
 //!           [`RequestMetadata`], [`AskMeshes`], [`RelayStarted`], [`PeersStarted`], [`AnswerPeer`],
 //!           [`AskPeer`], [`CloseNetwork`].
 //! Sends     [`GossipReceived`] and [`Broadcasted`] to the relay, [`PeerSeen`] to the peer manager,
-//!           [`RequestSeen`] to the actors of services, [`NetworkStarted`] to all of them; where it listens, through
+//!           [`RequestSeen`] to the actors of services, [`FilterSeen`] to the filter client, [`NetworkStarted`] to all of them; where it listens, through
 //!           a watch.
 //! Bounds    mailbox and window below; while [`GOSSIP_WINDOW`] messages await their verdict the swarm
 //!           is not polled, so the sockets fill and TCP slows the senders: nothing is dropped between
@@ -35,9 +35,10 @@ use weir_protocols::{
     peer_manager,
     relay::{BroadcastError, Ticket},
 };
-use weir_wire::Metadata;
+use weir_wire::{Metadata, protocol_id};
 
 use crate::{
+    filter_client::FilterSeen,
     lightpush,
     metrics::{NetworkMetrics, ServiceLabel},
     peers::{self, peer_seen},
@@ -194,8 +195,17 @@ pub(crate) struct Ports {
     pub(crate) peers_started: Port<NetworkStarted>,
     /// Of what the node serves.
     pub(crate) services: BTreeMap<Service, ServicePorts>,
+    /// None when the node is no filter client.
+    pub(crate) filter_client: Option<FilterClientPorts>,
     /// Where the node listens now; what the swarm before left there tells the ports to take again.
     pub(crate) listening: watch::Sender<Vec<String>>,
+}
+
+/// The way to the filter client.
+#[derive(Debug, Clone)]
+pub(crate) struct FilterClientPorts {
+    pub(crate) seen: Port<FilterSeen>,
+    pub(crate) started: Port<NetworkStarted>,
 }
 
 /// Who waits for the answer of a peer.
@@ -253,7 +263,9 @@ impl NetworkActor {
             Event::Disconnected { peer, reason, .. } => {
                 tracing::debug!(%peer, ?reason, "peer disconnected");
                 self.connected.remove(peer);
+                self.tell_filter_client(|| FilterSeen::Gone(peer.clone()));
             }
+            Event::Identified { peer, identity } => self.notice_filter_service(peer, &identity.protocols),
             Event::Listening(address) => {
                 self.ports.listening.send_modify(|known| known.push(address.clone()));
             }
@@ -287,6 +299,9 @@ impl NetworkActor {
                     reply.give(result);
                 }
             }
+            Event::FilterPushed { peer, topic, message } => {
+                self.tell_filter_client(|| FilterSeen::Pushed { peer, topic, message: Box::new(message) });
+            }
             // That a node which closes loses its peers says nothing about them.
             _ if self.closing.is_some() => {}
             other => {
@@ -305,6 +320,19 @@ impl NetworkActor {
             // Only a relay that is being rebuilt refuses: its mailbox holds the whole window.
             self.metrics.gossip_refused.inc();
             self.network.report(id, Acceptance::Ignore);
+        }
+    }
+
+    fn notice_filter_service(&self, peer: &PeerId, protocols: &[String]) {
+        let serves = protocols.iter().any(|protocol| protocol == protocol_id::FILTER_SUBSCRIBE);
+        if let (true, Some((address, _))) = (serves, self.connected.get(peer)) {
+            self.tell_filter_client(|| FilterSeen::Serves(address.clone()));
+        }
+    }
+
+    fn tell_filter_client(&self, seen: impl FnOnce() -> FilterSeen) {
+        if let Some(client) = &self.ports.filter_client {
+            drop(client.seen.tell(seen()));
         }
     }
 
@@ -414,6 +442,9 @@ impl Actor for NetworkActor {
         drop(self.ports.peers_started.tell(NetworkStarted));
         for service in self.ports.services.values() {
             drop(service.started.tell(NetworkStarted));
+        }
+        if let Some(client) = &self.ports.filter_client {
+            drop(client.started.tell(NetworkStarted));
         }
     }
 }

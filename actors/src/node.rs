@@ -2,7 +2,7 @@
 //! order of the flow.
 //!
 //! ```text
-//!  start   journal, archive ─ relay ─ membership ─ store, lightpush ─ network ─ peers   (each finds its
+//!  start   journal, archive ─ relay ─ membership ─ store, lightpush, filter ─ network ─ peers   (each finds its
 //!          receivers there)
 //!  stop    relay (publishes finish), store (who waits is told) ─ lightpush (answers what the relay finished) ─
 //!          network (queues leave) ─ journal, archive (everything is written)
@@ -18,8 +18,9 @@ use tokio::{
 };
 use weir_core::{ClusterId, ContentTopic, PeerAddress, PeerId, PubsubTopic};
 use weir_membership::{Ledger, LedgerError};
-use weir_net::{Network, Service};
+use weir_net::{Network, PushStreams, Service};
 use weir_protocols::{
+    filter as filter_protocol,
     lightpush::{self, ProofQuotaConfig, Proofs},
     peer_manager,
     rate_limit::RateLimit,
@@ -33,16 +34,22 @@ use weir_rln::{
 use weir_storage::{QuotaStore, StateStore, StoreError};
 
 use crate::{
-    ArchiveSettings, Clock,
+    ArchiveSettings, Clock, FilterServiceSettings,
     archive::{self, ArchiveActor},
+    filter::{self as filter_actor, FilterActor},
+    filter_client::{self as filter_client_actor, FilterClientActor},
     handles::{
-        LightPushHandle, NodeHandles, PeersHandle, QuotaWatch, RelayHandle, StatusHandle, StoreHandle,
+        FilterHandle, LightPushHandle, NodeHandles, PeersHandle, QuotaWatch, RelayHandle, StatusHandle,
+        StoreHandle,
     },
     journal::JournalActor,
     lightpush::{self as lightpush_actor, LightPushActor, Topics},
     lightpush_client::PUSHES_AT_ONCE,
     membership::{self, MembershipActor},
-    metrics::{ActorLabel, Fallbacks, LightPushMetrics, Metrics, PeerExchangeMetrics, StoreMetrics},
+    metrics::{
+        ActorLabel, Fallbacks, FilterClientMetrics, FilterMetrics, LightPushMetrics, Metrics,
+        PeerExchangeMetrics, StoreMetrics,
+    },
     network::{self, NetworkActor},
     peer_exchange::{self as px_actor, PeerExchangeActor},
     peers::{self, PeersActor},
@@ -99,6 +106,8 @@ pub struct Settings {
     pub lightpush: LightPushSettings,
     /// Telling peers of others, and asking for some.
     pub peer_exchange: PeerExchangeSettings,
+    /// Pushing to filter clients, and being one.
+    pub filter: FilterSettings,
     /// The clock.
     pub clock: Clock,
 }
@@ -149,6 +158,25 @@ pub struct PeerExchangeSettings {
     /// How often they may ask; none for no limit.
     pub limit: Option<RateLimit>,
     /// Peers to ask; the node stays connected to them. With any, others that are connected are asked too.
+    pub nodes: Vec<PeerAddress>,
+}
+
+/// Filter, both sides.
+#[derive(Debug, Clone, Default)]
+pub struct FilterSettings {
+    /// How clients are served; none when they are not.
+    pub service: Option<FilterServiceSettings>,
+    /// What the node does as a client; none when it is none.
+    pub client: Option<FilterClientSettings>,
+}
+
+/// Being a filter client.
+#[derive(Debug, Clone, Default)]
+pub struct FilterClientSettings {
+    /// How subscriptions are kept.
+    pub config: filter_protocol::ClientConfig,
+    /// Peers that serve this node; the node stays connected to them. When empty, those that are connected and say
+    /// that they serve.
     pub nodes: Vec<PeerAddress>,
 }
 
@@ -241,6 +269,8 @@ struct Places {
     store: Vacancy<StoreActor>,
     lightpush: Vacancy<LightPushActor>,
     peer_exchange: Vacancy<PeerExchangeActor>,
+    filter: Vacancy<FilterActor>,
+    filter_client: Vacancy<FilterClientActor>,
 }
 
 impl Node {
@@ -264,6 +294,7 @@ impl Node {
             store_service,
             lightpush,
             peer_exchange,
+            filter,
             clock,
         } = settings;
         if archive.is_some() {
@@ -275,6 +306,11 @@ impl Node {
         if peer_exchange.serves {
             network.serves.insert(Service::PeerExchange);
         }
+        if filter.service.is_some() {
+            network.serves.insert(Service::Filter);
+            network.filter_clients = Some(PushStreams::default());
+        }
+        network.is_filter_client = filter.client.is_some();
         let slots = archive.as_ref().map_or(0, |archive| archive.readers);
         let threads = Threads::start(arbiters);
         let (front, back) = (threads.front(), threads.back());
@@ -289,6 +325,8 @@ impl Node {
             store: Vacancy::new("store"),
             lightpush: Vacancy::new("lightpush"),
             peer_exchange: Vacancy::new("peer_exchange"),
+            filter: Vacancy::new("filter"),
+            filter_client: Vacancy::new("filter client"),
         };
         let (relay_handle, network_handle) = (places.relay.handle(), places.network.handle());
         let (peers_handle, journal_handle) = (places.peers.handle(), places.journal.handle());
@@ -335,6 +373,8 @@ impl Node {
         };
 
         let (topics_told, topics_seen) = watch::channel(Topics::default());
+        let filter_metrics =
+            filter.service.map(|_| FilterMetrics::register(registry, metrics.service.clone()));
         let ports = relay_actor::Ports {
             topics: topics_told,
             verdicts: network_handle.port(),
@@ -344,6 +384,9 @@ impl Node {
             journal_nullifiers: journal_handle.port(),
             journal_evidence: journal_handle.port(),
             archive: archive.as_ref().map(|archive| archive.persist.clone()),
+            filter: filter_metrics
+                .as_ref()
+                .map(|metrics| filter_actor::intake(places.filter.handle(), metrics.clone())),
             rln: rln_ports,
         };
         let cluster = network.cluster;
@@ -398,12 +441,40 @@ impl Node {
                 .await?;
         }
 
+        let filter_handle = filter.service.map(|_| places.filter.handle());
+        if let (Some(settings), Some(streams), Some(metrics)) =
+            (filter.service, network.filter_clients.clone(), filter_metrics)
+        {
+            let ports = filter_actor::Ports { answers: network_handle.port(), streams };
+            start_filter(places.filter, &threads.service(), &notices, settings, ports, &clock, metrics)
+                .await?;
+        }
+
+        let mut filter_client = None;
+        let filter_client_handle = filter.client.as_ref().map(|_| places.filter_client.handle());
+        if let (Some(settings), Some(handle)) = (&filter.client, &filter_client_handle) {
+            let metrics = FilterClientMetrics::register(registry);
+            filter_client = Some(network::FilterClientPorts {
+                seen: filter_client_actor::intake(handle.clone(), metrics.clone()),
+                started: handle.port(),
+            });
+            let ports = filter_client_actor::Ports { ask: network_handle.port() };
+            let place = places.filter_client;
+            start_filter_client(place, &threads.service(), &notices, settings, ports, &clock, metrics)
+                .await?;
+        }
+
         let mut services = BTreeMap::new();
         for service in [Service::LightPush, Service::LegacyLightPush] {
             services.extend(lightpush_handle.as_ref().map(|actor| {
                 let (seen, started) = (actor.port(), actor.port());
                 (service, ServicePorts { seen, started, busy: lightpush_actor::busy })
             }));
+        }
+        if let Some(filter) = &filter_handle {
+            let ports =
+                ServicePorts { seen: filter.port(), started: filter.port(), busy: filter_actor::busy };
+            services.insert(Service::Filter, ports);
         }
         if let Some(store) = &store_handle {
             let ports = ServicePorts { seen: store.port(), started: store.port(), busy: store_actor::busy };
@@ -422,6 +493,7 @@ impl Node {
             peers: peers_handle.port(),
             peers_started: peers_handle.port(),
             services,
+            filter_client,
             listening,
         };
         let listen = network.listen.clone();
@@ -449,7 +521,14 @@ impl Node {
             forget: journal_handle.port(),
             started: network_handle.port(),
         };
-        for node in store_service.nodes.iter().chain(&lightpush.nodes).chain(&peer_exchange.nodes) {
+        let filter_nodes = filter.client.map(|client| client.nodes).unwrap_or_default();
+        for node in store_service
+            .nodes
+            .iter()
+            .chain(&lightpush.nodes)
+            .chain(&peer_exchange.nodes)
+            .chain(&filter_nodes)
+        {
             if !static_nodes.contains(node) {
                 static_nodes.push(node.clone());
             }
@@ -499,6 +578,7 @@ impl Node {
         let handles = NodeHandles {
             lightpush: LightPushHandle::new(lightpush_client, lightpush_handle.clone(), lightpush_metrics),
             store: store_client,
+            filter: filter_client_handle.map(|client| FilterHandle { client, autosharding }),
             archive: archive.as_ref().map(|archive| archive.handle.clone()),
             relay: RelayHandle {
                 relay: relay_handle.clone(),
@@ -744,6 +824,39 @@ async fn start_peer_exchange(
     let factory = move |lease| {
         let (plan, sources, ports) = (plan.clone(), sources.clone(), ports.clone());
         Ok(PeerExchangeActor::new(plan, sources, ports, clock.clone(), metrics.clone(), lease))
+    };
+    place.supervise(arbiter, notices.clone(), factory).await.map_err(StartError::Actor)
+}
+
+async fn start_filter(
+    place: Vacancy<FilterActor>,
+    arbiter: &ArbiterHandle,
+    notices: &mpsc::Sender<Fault>,
+    settings: FilterServiceSettings,
+    ports: filter_actor::Ports,
+    clock: &Clock,
+    metrics: FilterMetrics,
+) -> Result<(), StartError> {
+    let clock = clock.clone();
+    let factory =
+        move |lease| Ok(FilterActor::new(settings, ports.clone(), clock.clone(), metrics.clone(), lease));
+    place.supervise(arbiter, notices.clone(), factory).await.map_err(StartError::Actor)
+}
+
+async fn start_filter_client(
+    place: Vacancy<FilterClientActor>,
+    arbiter: &ArbiterHandle,
+    notices: &mpsc::Sender<Fault>,
+    settings: &FilterClientSettings,
+    ports: filter_client_actor::Ports,
+    clock: &Clock,
+    metrics: FilterClientMetrics,
+) -> Result<(), StartError> {
+    let FilterClientSettings { config, nodes } = settings.clone();
+    let clock = clock.clone();
+    let factory = move |lease| {
+        let (ports, clock, metrics) = (ports.clone(), clock.clone(), metrics.clone());
+        Ok(FilterClientActor::new(config, &nodes, ports, clock, metrics, lease))
     };
     place.supervise(arbiter, notices.clone(), factory).await.map_err(StartError::Actor)
 }

@@ -6,7 +6,7 @@
 //!           [`Publish`], [`ChangeTopics`], [`ChangeContentTopics`], [`TakeMessages`],
 //!           [`NetworkStarted`], [`DrainRelay`].
 //! Sends     verdicts and publishes to the network, proofs to the pool and the prover, records to the
-//!           journal, accepted messages to the archive.
+//!           journal, accepted messages to the archive and to filter clients.
 //! Bounds    mailbox: a place for everything that may be in flight towards it, so that nothing that was
 //!           taken elsewhere is refused here.
 //! On fault  rebuilt from its [`Seed`]: configuration, topics, nullifiers; publishes under way are
@@ -26,7 +26,7 @@ use tokio::sync::watch;
 use weir_core::{ContentTopic, MessageHash, PubsubTopic, Timestamp, WakuMessage};
 use weir_net::{Acceptance, GossipId as NetworkGossipId};
 use weir_protocols::relay::{
-    self, BroadcastError, Content, Effect, Gossip, GossipId, Input, MessageCache, PROOF_TIMEOUT,
+    self, Accepted, BroadcastError, Content, Effect, Gossip, GossipId, Input, MessageCache, PROOF_TIMEOUT,
     PUBLISH_TIMEOUT, ProofOutcome, ProofRefusal, PublishError, Published, Relay, SubscribeError, Ticket,
     Verdict,
 };
@@ -73,6 +73,8 @@ pub(crate) struct Ports {
     pub(crate) topics: watch::Sender<Topics>,
     /// Where accepted messages are kept, in a node that does.
     pub(crate) archive: Option<Port<Persist>>,
+    /// Where accepted messages are pushed to filter clients, in a node that has some.
+    pub(crate) filter: Option<Port<Accepted>>,
     /// What only a rate-limited relay needs.
     pub(crate) rln: Option<RlnPorts>,
 }
@@ -197,6 +199,10 @@ impl RelayActor {
                 let (hash, topic) = (accepted.hash(), accepted.topic());
                 tracing::debug!(%hash, %topic, "message delivered");
                 self.cache.add(&accepted);
+                if let Some(filter) = &self.ports.filter {
+                    // What clients miss is counted there.
+                    drop(filter.tell(accepted.clone()));
+                }
                 if let Some(archive) = &self.ports.archive {
                     // An archive that has no room counts what it loses; relaying goes on.
                     drop(archive.tell(Persist(accepted)));

@@ -74,6 +74,9 @@ fn install<B: Backend>(config: &Config, metrics: Metrics) -> Routes<B> {
     if config.relay {
         routes = endpoints::auto::install(endpoints::relay::install(routes));
     }
+    if config.filter {
+        routes = endpoints::filter::install(routes);
+    }
     if config.admin {
         routes = endpoints::admin::install(endpoints::peers::install(routes));
     }
@@ -106,9 +109,10 @@ async fn no_such_endpoint<B: Backend>(State(shared): Node<B>, uri: Uri) -> Refus
                  --rest-chat-page=examples/chat/dist",
             )
         }
-        group @ ("filter" | "messaging") => {
-            Refusal::not_found(format!("/{group} endpoints are not available."))
-        }
+        "filter" if !shared.config.filter => Refusal::not_found(
+            "/filter endpoints are not available. Please check your configuration: --filternode",
+        ),
+        group @ "messaging" => Refusal::not_found(format!("/{group} endpoints are not available.")),
         _ => Refusal::bad_request("Bad request initiated. Invalid path or method used."),
     }
 }

@@ -7,7 +7,7 @@
 use std::{collections::BTreeMap, future::Future};
 
 use weir_core::{
-    ContentTopic, PeerId, PubsubTopic, ShardId, Timestamp, WakuMessage, lightpush,
+    ContentTopic, PeerId, PubsubTopic, ShardId, Timestamp, WakuMessage, filter, lightpush,
     store::{Page, Query},
 };
 use weir_protocols::{
@@ -105,6 +105,18 @@ pub trait Backend: Clone + Send + Sync + 'static {
         topic: Option<PubsubTopic>,
         message: WakuMessage,
     ) -> impl Future<Output = Result<lightpush::Answer, PushError>> + Send;
+
+    /// Asks filter services, as the node is a client of theirs.
+    fn filter(
+        &self,
+        question: FilterQuestion,
+    ) -> impl Future<Output = Result<filter::Answer, FilterError>> + Send;
+
+    /// Takes the messages of a content topic that filter services pushed; the next call gets only newer ones.
+    fn filter_messages(
+        &self,
+        topic: ContentTopic,
+    ) -> impl Future<Output = Result<Vec<WakuMessage>, MessagesError>> + Send;
 
     /// How the node's archive is; `None` without one.
     fn store_report(&self) -> Result<Option<StoreReport>, Unavailable>;
@@ -241,6 +253,51 @@ pub enum StoreError {
     /// The archive refused, or the peer could not be asked.
     #[error("Error occurred in queryFut.read() [{0}]")]
     Failed(String),
+    /// The node did not answer.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+/// What filter services are asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FilterQuestion {
+    /// Whether there are subscriptions.
+    Ping,
+    /// To push messages of these from now on.
+    Subscribe(FilterTopics),
+    /// To push no more messages of these.
+    Unsubscribe(FilterTopics),
+    /// To push no more messages.
+    UnsubscribeAll,
+}
+
+/// Content topics on one pubsub topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FilterTopics {
+    /// None for the shards that autosharding derives.
+    pub pubsub_topic: Option<PubsubTopic>,
+    /// Any number of them.
+    pub content_topics: Vec<ContentTopic>,
+}
+
+/// Why a filter service gave no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FilterError {
+    /// No service is known.
+    #[error("no filter service is known")]
+    NoPeer,
+    /// A content topic has no shard, and none was named.
+    #[error("{0}")]
+    NoShard(String),
+    /// The service cannot be reached.
+    #[error("{0}")]
+    NotReached(String),
+    /// What it answered is no answer.
+    #[error("{0}")]
+    Unreadable(String),
+    /// No answer in time.
+    #[error("no answer in time")]
+    Timeout,
     /// The node did not answer.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),

@@ -9,6 +9,8 @@ use weir_core::{ClusterId, limits::DEFAULT_MAX_MESSAGE_SIZE};
 pub struct Config {
     /// Whether the node relays; without it the relay endpoints do not exist (`--relay`).
     pub relay: bool,
+    /// Whether the node is a filter client; without it the filter endpoints do not exist (`--filternode`).
+    pub filter: bool,
     /// Whether the admin endpoints exist (`--rest-admin`).
     pub admin: bool,
     /// Origins of web pages that may use the API, with `*` and `?` (`--rest-allow-origin`). When
@@ -31,6 +33,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             relay: true,
+            filter: false,
             admin: false,
             allow_origin: Vec::new(),
             max_message_size: DEFAULT_MAX_MESSAGE_SIZE,

@@ -2,6 +2,7 @@
 
 pub(crate) mod admin;
 pub(crate) mod auto;
+pub(crate) mod filter;
 pub(crate) mod lightpush;
 pub(crate) mod node;
 pub(crate) mod peers;

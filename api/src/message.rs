@@ -70,7 +70,7 @@ pub(crate) struct ReceivedMessage<'a> {
     #[schema(value_type = Option<String>, format = Byte)]
     meta: Option<Base64<'a>>,
     ephemeral: bool,
-    /// The RLN proof. Without one it is empty, and left out of answers of the store.
+    /// The RLN proof. Without one it is empty, and left out of answers of the store; filter leaves it out always.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = Byte)]
     proof: Option<Base64<'a>>,
@@ -134,6 +134,11 @@ impl<'a> From<&'a WakuMessage> for ReceivedMessage<'a> {
 }
 
 impl<'a> ReceivedMessage<'a> {
+    /// As filter answers it: without the proof.
+    pub(crate) fn pushed(message: &'a WakuMessage) -> Self {
+        Self { proof: None, ..Self::from(message) }
+    }
+
     /// As the store answers it.
     pub(crate) fn stored(message: &'a WakuMessage) -> Self {
         let received = Self::from(message);

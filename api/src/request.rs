@@ -26,6 +26,10 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest list in bytes that is read without further ado. Nearly all are shorter.
 const SMALL_LIST: u64 = 64 * 1024;
 
+/// Longest filter request in bytes: 100 content topics of 1 KiB, each character of which may be escaped to six, and
+/// as much again for the rest.
+const MAX_FILTER: usize = 2 * 100 * 1024 * 6;
+
 /// Longer lists that are read at a time. Together they take 64 MiB at most.
 const LARGE_LISTS: usize = 4;
 
@@ -61,6 +65,20 @@ impl Bodies {
                     self.publish_limit, self.max_message_size
                 ),
             ),
+            BodyError::Refused(refusal) => refusal,
+        })
+    }
+
+    /// The JSON of a filter request.
+    pub(crate) async fn filter(&self, request: Request) -> Result<Bytes, Refusal> {
+        if !request.body().is_end_stream() && !is_json(request.headers()) {
+            return Err(Refusal::bad_request("Wrong Content-Type, expected application/json"));
+        }
+        read_json(request, MAX_FILTER).await.map_err(|error| match error {
+            BodyError::TooLong => {
+                let text = format!("Request body exceeds {MAX_FILTER} bytes");
+                Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, text)
+            }
             BodyError::Refused(refusal) => refusal,
         })
     }
@@ -147,9 +165,17 @@ async fn read_json(request: Request, limit: usize) -> Result<Bytes, BodyError> {
 }
 
 fn is_json_or_text(headers: &HeaderMap) -> bool {
+    is_json(headers) || content_type(headers).eq_ignore_ascii_case("text/plain")
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    content_type(headers).eq_ignore_ascii_case("application/json")
+}
+
+/// Without its parameters.
+fn content_type(headers: &HeaderMap) -> &str {
     let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = value.split(';').next().unwrap_or_default().trim();
-    essence.eq_ignore_ascii_case("application/json") || essence.eq_ignore_ascii_case("text/plain")
+    value.split(';').next().unwrap_or_default().trim()
 }
 
 /// Reads at most `limit` bytes. A body of one frame, which most are, is not copied.

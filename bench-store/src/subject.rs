@@ -16,7 +16,7 @@ use tokio::{task::spawn_blocking, time::timeout};
 use weir_actors::{
     ArchiveSettings, Clock,
     handles::{ArchiveHandle, RelayHandle},
-    node::{LightPushSettings, Node, PeerExchangeSettings, Settings, StoreServiceSettings},
+    node::{FilterSettings, LightPushSettings, Node, PeerExchangeSettings, Settings, StoreServiceSettings},
     system::Arbiters,
 };
 use weir_core::{
@@ -158,6 +158,7 @@ async fn start(
         store_service: StoreServiceSettings::default(),
         lightpush: LightPushSettings::default(),
         peer_exchange: PeerExchangeSettings::default(),
+        filter: FilterSettings::default(),
         clock: Clock::system(),
     };
     Node::start(arbiters, settings, &mut Registry::default()).await.map_err(|error| failed(&error))

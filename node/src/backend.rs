@@ -15,12 +15,12 @@ use weir_actors::{
     supervision::AskError,
 };
 use weir_api::backend::{
-    Backend, ConnectError, EvidenceReport, HealthError, LightPushVersion, MessagesError, NodeInfo,
-    PublishAutoError, PushError, QuotaReport, StoreAnswer, StoreError, StoreReport, SubscribeError,
-    Unavailable,
+    Backend, ConnectError, EvidenceReport, FilterError, FilterQuestion, FilterTopics, HealthError,
+    LightPushVersion, MessagesError, NodeInfo, PublishAutoError, PushError, QuotaReport, StoreAnswer,
+    StoreError, StoreReport, SubscribeError, Unavailable,
 };
 use weir_core::{
-    ContentTopic, PeerId, PubsubTopic, ShardId, Timestamp, WakuMessage, lightpush, store::Query,
+    ContentTopic, PeerId, PubsubTopic, ShardId, Timestamp, WakuMessage, filter, lightpush, store::Query,
 };
 use weir_protocols::{
     health::{Facts, Lifecycle, Report, RlnState, StoreState},
@@ -261,6 +261,28 @@ impl Backend for NodeBackend {
         }
     }
 
+    async fn filter(&self, question: FilterQuestion) -> Result<filter::Answer, FilterError> {
+        // Without a client the API has no such endpoint.
+        let Some(client) = &self.handles()?.filter else { return Err(FilterError::NoPeer) };
+        let answer = match question {
+            FilterQuestion::Ping => client.ping().await,
+            FilterQuestion::Subscribe(FilterTopics { pubsub_topic, content_topics }) => {
+                client.subscribe(pubsub_topic, content_topics).await
+            }
+            FilterQuestion::Unsubscribe(FilterTopics { pubsub_topic, content_topics }) => {
+                client.unsubscribe(pubsub_topic, content_topics).await
+            }
+            FilterQuestion::UnsubscribeAll => client.unsubscribe_all().await,
+        };
+        answer.map_err(filter_error)
+    }
+
+    async fn filter_messages(&self, topic: ContentTopic) -> Result<Vec<WakuMessage>, MessagesError> {
+        let Some(client) = &self.handles()?.filter else { return Err(MessagesError::NotSubscribed) };
+        let taken = client.messages(topic).await.map_err(unavailable)?;
+        taken.ok_or(MessagesError::NotSubscribed)
+    }
+
     fn store_report(&self) -> Result<Option<StoreReport>, Unavailable> {
         Ok(self.handles()?.archive.as_ref().map(|archive| store_report(archive.report())))
     }
@@ -317,6 +339,17 @@ fn remote_store_error(error: StoreQueryError) -> StoreError {
         StoreQueryError::Timeout => StoreError::Timeout,
         StoreQueryError::RateLimited => StoreError::RateLimited,
         StoreQueryError::Refused(why) | StoreQueryError::Failed(why) => StoreError::Failed(why),
+    }
+}
+
+fn filter_error(error: handles::FilterError) -> FilterError {
+    match error {
+        handles::FilterError::NoPeer => FilterError::NoPeer,
+        handles::FilterError::NotReached(why) => FilterError::NotReached(why),
+        handles::FilterError::Unreadable(why) => FilterError::Unreadable(why),
+        handles::FilterError::Timeout => FilterError::Timeout,
+        handles::FilterError::NoShard(why) => FilterError::NoShard(why),
+        handles::FilterError::Busy => FilterError::Unavailable(Unavailable::Overloaded),
     }
 }
 

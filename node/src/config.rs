@@ -34,9 +34,9 @@ pub use raw::{Items, RawConfig};
 pub use secret::Secret;
 pub use size::{MessageSize, MessageSizeError};
 pub use validated::{
-    Announced, CertificateSource, Config, CredentialSource, LightPushConfig, LogConfig, MetricsConfig,
-    NetworkConfig, NodeKey, Notice, PeerExchangeConfig, RelayConfig, RestConfig, RlnConfig, SecureWebSocket,
-    Sharding, StoreConfig, WebSocketConfig,
+    Announced, CertificateSource, Config, CredentialSource, FilterConfig, FilterServiceConfig,
+    LightPushConfig, LogConfig, MetricsConfig, NetworkConfig, NodeKey, Notice, PeerExchangeConfig,
+    RelayConfig, RestConfig, RlnConfig, SecureWebSocket, Sharding, StoreConfig, WebSocketConfig,
 };
 
 /// Reads the other layers, stacks them under `flags` and validates the result.

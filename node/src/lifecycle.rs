@@ -25,10 +25,11 @@ use tokio::{
     task::JoinHandle,
 };
 use weir_actors::{
-    ArchiveSettings, Clock,
+    ArchiveSettings, Clock, FilterServiceSettings,
     node::{
-        DrainError, GivenUp, LightPushServiceSettings, LightPushSettings, MemberSettings, Node,
-        PeerExchangeSettings, RlnSettings, Settings, StartError, StoreServiceSettings,
+        DrainError, FilterClientSettings, FilterSettings, GivenUp, LightPushServiceSettings,
+        LightPushSettings, MemberSettings, Node, PeerExchangeSettings, RlnSettings, Settings, StartError,
+        StoreServiceSettings,
     },
     system::{self, Arbiters},
 };
@@ -38,6 +39,7 @@ use weir_api::{
 };
 use weir_membership::{Ledger, RegistryFile};
 use weir_protocols::{
+    filter as filter_protocol,
     rate_limit::Service,
     relay::{self, MAX_BATCH},
 };
@@ -50,7 +52,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     backend::{NodeBackend, ReadEvidence},
-    config::{Config, LightPushConfig, NetworkConfig, RlnConfig, StoreConfig},
+    config::{Config, FilterConfig, LightPushConfig, NetworkConfig, RlnConfig, StoreConfig},
     output::{
         self,
         banner::{Banner, MembershipLine},
@@ -282,6 +284,7 @@ fn settings(
             limit: config.limits.of(Service::PeerExchange),
             nodes: config.peer_exchange.nodes.clone(),
         },
+        filter: filter(config),
         clock,
     }
 }
@@ -300,6 +303,21 @@ fn lightpush(config: &Config) -> LightPushSettings {
     let limit = config.limits.of(Service::Lightpush);
     let service = serves.then_some(LightPushServiceSettings { limit, proofs: *proofs });
     LightPushSettings { service, nodes: nodes.clone() }
+}
+
+fn filter(config: &Config) -> FilterSettings {
+    let FilterConfig { service, nodes } = &config.filter;
+    let service = service.map(|service| FilterServiceSettings {
+        server: filter_protocol::ServerConfig {
+            max_clients: service.max_clients,
+            max_criteria: service.max_criteria,
+            subscription_timeout: service.subscription_timeout,
+        },
+        limit: config.limits.of(Service::Filter),
+    });
+    let client = (!nodes.is_empty())
+        .then(|| FilterClientSettings { nodes: nodes.clone(), ..FilterClientSettings::default() });
+    FilterSettings { service, client }
 }
 
 /// A server of PostgreSQL that does not answer is no reason not to start: the archive waits for it.
@@ -377,6 +395,7 @@ async fn start_rest(
     }
     let listener = bind("--rest-port", rest.listen).await?;
     let settings = weir_api::Config {
+        filter: !config.filter.nodes.is_empty(),
         admin: rest.admin,
         allow_origin: rest.allow_origins.clone(),
         max_message_size: config.relay.max_message_size,

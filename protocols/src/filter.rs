@@ -9,5 +9,5 @@ mod outbox;
 mod server;
 mod subscriptions;
 
-pub use client::{Client, ClientConfig, ClientEffect, Failure, RequestId};
+pub use client::{Client, ClientConfig, ClientEffect, Failure, RequestId, Requested};
 pub use server::{Counters, MAX_HELD_BYTES, Reset, Server, ServerConfig};

@@ -10,7 +10,9 @@
 //!  peer      volume · 3/4  /  period       volume · r · 3/4
 //! ```
 //!
-//! Both begin full. nwaku's bucket of the service begins with one period's worth, so that the first peer to
+//! Filter has a bucket for each peer alone, of one period's worth.
+//!
+//! All begin full. nwaku's bucket of the service begins with one period's worth, so that the first peer to
 //! ask could empty it for all others.
 //!
 //! # Security
@@ -74,6 +76,10 @@ pub struct ServiceQuota {
     whole: TokenBucket,
     peers: PeerBuckets,
 }
+
+/// The buckets of a service that limits each peer and not all of them together (nwaku: filter).
+#[derive(Debug)]
+pub struct PeerQuota(PeerBuckets);
 
 /// Why a request is not answered now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -230,6 +236,19 @@ impl ServiceQuota {
     }
 }
 
+impl PeerQuota {
+    /// Without any peer yet. At most `max_peers` have buckets at one time; who is beyond is refused.
+    pub fn new(limit: RateLimit, max_peers: usize) -> Self {
+        let rate = Rate { tokens: limit.volume, period: limit.period, burst: limit.volume };
+        Self(PeerBuckets::new(rate, max_peers))
+    }
+
+    /// Charges `peer` for one request.
+    pub fn take(&mut self, peer: &PeerId, now: Timestamp) -> Result<(), Refusal> {
+        self.0.take(peer, 1, now)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -310,6 +329,17 @@ mod tests {
         assert_eq!(quota.take(&peer(1), at(0)), Err(Exceeded::ByPeer));
         assert_eq!(quota.take(&peer(2), at(0)), Ok(()));
         assert_eq!(quota.take(&peer(3), at(0)), Err(Exceeded::ByAll));
+    }
+
+    #[test]
+    fn a_peer_whose_bucket_is_its_own_gets_one_period_worth_and_no_one_else_pays() {
+        let mut quota = PeerQuota::new(limit(100, Duration::from_secs(1)).expect("a limit"), 2);
+        let mut granted =
+            |n: u16, now: Timestamp| (0..1000).filter(|_| quota.take(&peer(n), now).is_ok()).count();
+        assert_eq!((granted(1, at(0)), granted(2, at(0))), (100, 100));
+        assert_eq!(granted(3, at(0)), 0, "there are two buckets");
+        assert_eq!(granted(1, at(500)), 50);
+        assert_eq!(granted(3, at(2_000)), 100, "who is idle needs no bucket");
     }
 
     proptest! {

@@ -45,6 +45,7 @@ impl Rig {
             started: start,
             peers: seen,
             services: Default::default(),
+            filter_client: None,
             peers_started: tell,
             listening: sender,
         };

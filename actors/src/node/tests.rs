@@ -41,6 +41,7 @@ fn unlimited(folder: &Path, key: u8, static_nodes: Vec<PeerAddress>) -> Settings
         store_service: StoreServiceSettings::default(),
         lightpush: LightPushSettings::default(),
         peer_exchange: PeerExchangeSettings::default(),
+        filter: FilterSettings::default(),
         clock: Clock::system(),
     }
 }

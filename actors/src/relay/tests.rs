@@ -80,6 +80,7 @@ impl Rig {
             journal_evidence: record,
             topics: watch::channel(Topics::default()).0,
             archive: Some(archive),
+            filter: None,
             rln: setup.rln.then_some(rln),
         };
         let config = Config {

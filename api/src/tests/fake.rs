@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::Notify;
 use weir_core::{
-    ContentTopic, MessageHash, PeerId, PubsubTopic, ShardId, Timestamp, WakuMessage, lightpush, store::Query,
+    ContentTopic, MessageHash, PeerId, PubsubTopic, ShardId, Timestamp, WakuMessage, filter, lightpush,
+    store::Query,
 };
 use weir_protocols::{
     health::{Facts, Lifecycle, Report, RlnState, StoreState},
@@ -13,9 +14,9 @@ use weir_protocols::{
 };
 
 use crate::backend::{
-    Backend, ConnectError, EvidenceReport, HealthError, LightPushVersion, MessagesError, NodeInfo,
-    PublishAutoError, PushError, QuotaReport, StoreAnswer, StoreError, StoreReport, SubscribeError,
-    Unavailable,
+    Backend, ConnectError, EvidenceReport, FilterError, FilterQuestion, HealthError, LightPushVersion,
+    MessagesError, NodeInfo, PublishAutoError, PushError, QuotaReport, StoreAnswer, StoreError, StoreReport,
+    SubscribeError, Unavailable,
 };
 
 /// The fake node's time: 2023-11-14.
@@ -46,6 +47,8 @@ pub(crate) struct Script {
     pub(crate) health: Result<Report, HealthError>,
     pub(crate) store_query: Result<StoreAnswer, StoreError>,
     pub(crate) push: Result<lightpush::Answer, PushError>,
+    pub(crate) filter: Result<filter::Answer, FilterError>,
+    pub(crate) filter_messages: Result<Vec<WakuMessage>, MessagesError>,
     pub(crate) store_report: Option<StoreReport>,
     pub(crate) quota: Option<QuotaReport>,
     pub(crate) evidence: Result<Option<EvidenceReport>, String>,
@@ -55,6 +58,7 @@ pub(crate) struct Script {
     pub(crate) asked: Vec<String>,
     pub(crate) pushed: Vec<(LightPushVersion, Option<PubsubTopic>, WakuMessage)>,
     pub(crate) queried: Vec<(Option<String>, Query)>,
+    pub(crate) filter_asked: Vec<FilterQuestion>,
 }
 
 impl Fake {
@@ -87,6 +91,9 @@ impl Fake {
             store_query: Ok(StoreAnswer::default()),
             push: Ok(lightpush::Answer::published(1)),
             pushed: Vec::new(),
+            filter: Ok(filter::Answer::ok()),
+            filter_messages: Ok(Vec::new()),
+            filter_asked: Vec::new(),
             store_report: None,
             quota: None,
             evidence: Ok(None),
@@ -213,6 +220,17 @@ impl Backend for Fake {
         let mut script = self.script();
         script.queried.push((peer.map(str::to_owned), query));
         script.store_query.clone()
+    }
+
+    async fn filter(&self, question: FilterQuestion) -> Result<filter::Answer, FilterError> {
+        let mut script = self.script();
+        script.filter_asked.push(question);
+        script.filter.clone()
+    }
+
+    async fn filter_messages(&self, topic: ContentTopic) -> Result<Vec<WakuMessage>, MessagesError> {
+        self.ask("messages", &topic.to_string());
+        self.script().filter_messages.clone()
     }
 
     fn store_report(&self) -> Result<Option<StoreReport>, Unavailable> {

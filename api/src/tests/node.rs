@@ -109,7 +109,10 @@ async fn a_group_that_is_not_installed_says_which_flag_installs_it() {
             "/relay/v1/subscriptions",
             "/relay endpoints are not available. Please check your configuration: --relay",
         ),
-        ("/filter/v2/subscriptions", "/filter endpoints are not available."),
+        (
+            "/filter/v2/subscriptions",
+            "/filter endpoints are not available. Please check your configuration: --filternode",
+        ),
         ("/messaging/v1/subscriptions", "/messaging endpoints are not available."),
     ];
     for (path, text) in cases {

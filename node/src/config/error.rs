@@ -310,6 +310,26 @@ pub enum ConfigError {
         /// What turned it off.
         switch: Setting,
     },
+    /// A setting of the filter service while it is off.
+    #[error("{setting} has no effect, as filter is not served ({switch}); set --filter=true or remove it")]
+    FilterOff {
+        /// The setting.
+        setting: Setting,
+        /// What turned it off.
+        switch: Setting,
+    },
+    /// A number of the filter service that is too small to be of use, or more than a machine carries.
+    #[error("{setting}: {value} is not within {least} to {most}")]
+    FilterRange {
+        /// The setting.
+        setting: Setting,
+        /// What was asked for.
+        value: u64,
+        /// The least.
+        least: u64,
+        /// The most.
+        most: u64,
+    },
     /// A place where no archive can be. The URL itself is not shown, as it may hold a password.
     #[error(
         "{setting}: {source}; leave it empty for files in the data folder. Archives of nwaku in SQLite are \
@@ -351,7 +371,7 @@ pub enum ConfigError {
     },
     /// A limit for services while none is on.
     #[error(
-        "{setting} has no effect, as nothing is served; set --store, --lightpush or another service, or remove it"
+        "{setting} has no effect, as nothing is served; set --store, --lightpush or --filter, or remove it"
     )]
     NothingServed {
         /// The setting.

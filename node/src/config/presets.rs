@@ -10,7 +10,7 @@ use weir_core::limits::DEFAULT_MAX_MESSAGE_SIZE;
 
 use super::{
     Items, LogFormat, LogLevel, MessageSize, Nat, RawConfig,
-    raw::{General, Metrics, Network, Relay, Rest, Rln, Services, Store, WebSocket},
+    raw::{Filter, General, Metrics, Network, Relay, Rest, Rln, Services, Store, WebSocket},
 };
 
 /// A named network.
@@ -126,6 +126,13 @@ pub(super) fn defaults() -> RawConfig {
             ..Store::default()
         },
         services: Services { lightpush: Some(false), peer_exchange: Some(false), ..Services::default() },
+        filter: Filter {
+            filter: Some(false),
+            filter_max_peers_to_serve: Some(1000),
+            filter_max_criteria: Some(1000),
+            filter_subscription_timeout: Some(300),
+            ..Filter::default()
+        },
         rest: Rest {
             rest_address: LOOPBACK,
             rest_port: Some(8645),

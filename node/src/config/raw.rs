@@ -29,6 +29,8 @@ pub struct RawConfig {
     #[command(flatten)]
     pub services: Services,
     #[command(flatten)]
+    pub filter: Filter,
+    #[command(flatten)]
     pub rest: Rest,
     #[command(flatten)]
     pub metrics: Metrics,
@@ -261,6 +263,27 @@ pub struct Services {
     /// Without a name it holds for every service. [default: store:500/1s, lightpush:5/1s, px:5/1s, filter:100/1s]
     #[arg(long, value_name = "LIMIT")]
     pub rate_limit: Option<Vec<Items>>,
+}
+
+/// Settings of filter.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Filter")]
+pub struct Filter {
+    /// Push messages to clients that do not relay [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", hide_possible_values = true, value_parser = BoolishValueParser::new())]
+    pub filter: Option<bool>,
+    /// Filter clients at one time, at most [default: 1000]
+    #[arg(long, value_name = "NUMBER")]
+    pub filter_max_peers_to_serve: Option<u32>,
+    /// Subscriptions of one client, at most: pairs of a pubsub topic and a content topic [default: 1000]
+    #[arg(long, value_name = "NUMBER")]
+    pub filter_max_criteria: Option<u32>,
+    /// Seconds after which the subscriptions of a client that asks for nothing end [default: 300]
+    #[arg(long, value_name = "SECONDS")]
+    pub filter_subscription_timeout: Option<u64>,
+    /// Be a filter client of this peer, a multiaddr that ends in /p2p/<id>, and serve /filter over REST (repeatable)
+    #[arg(long, value_name = "MULTIADDR")]
+    pub filternode: Option<Vec<Items>>,
 }
 
 /// Settings of the REST server.

@@ -70,11 +70,6 @@ pub(super) const UNSERVED: &[Unserved] = &[
     row("store-sync-interval", "store sync", NOTHING),
     row("store-sync-range", "store sync", NOTHING),
     row("store-sync-relay-jitter", "store sync", NOTHING),
-    row("filter", "filter", OFF),
-    row("filternode", "filter", NOTHING),
-    row("filter-subscription-timeout", "filter", NOTHING),
-    row("filter-max-peers-to-serve", "filter", NOTHING),
-    row("filter-max-criteria", "filter", NOTHING),
     row("discv5-discovery", "discv5", OFF),
     row("discv5-udp-port", "discv5", NOTHING),
     row("discv5-bootstrap-node", "discv5", NOTHING),
@@ -135,7 +130,7 @@ impl Args for UnservedOptions {
 fn summary() -> String {
     let mut text =
         "Known from nwaku and not served yet. Only values that ask for what weir does are taken, such \
-                    as --filter=false:"
+                    as --mix=false:"
             .to_owned();
     for rows in UNSERVED.chunk_by(|a, b| a.feature == b.feature) {
         let options: Vec<String> = rows.iter().map(|row| format!("--{}", row.option)).collect();
@@ -152,10 +147,10 @@ mod tests {
     fn only_values_that_ask_for_nothing_are_accepted() {
         let find = |name| UNSERVED.iter().find(|row| row.option == name).expect("in the table");
         let values = |text: &str| vec![text.to_owned()];
-        assert!(find("filter").accepts(&values("FALSE")));
-        assert!(!find("filter").accepts(&values("true")));
-        assert!(!find("filter").accepts(&values("")));
-        assert!(!find("filternode").accepts(&values("x")));
+        assert!(find("mix").accepts(&values("FALSE")));
+        assert!(!find("mix").accepts(&values("true")));
+        assert!(!find("mix").accepts(&values("")));
+        assert!(!find("mixnode").accepts(&values("x")));
         assert!(find("mode").accepts(&values("Core")));
         assert!(!find("mode").accepts(&values("Edge")));
     }

@@ -6,6 +6,7 @@ use super::{
     unserved::UNSERVED,
 };
 
+mod filter;
 mod listeners;
 mod network;
 mod relay;
@@ -45,6 +46,7 @@ pub(super) fn validate(layers: &Layers) -> Result<Config, ConfigError> {
         lightpush: services::lightpush(layers)?,
         peer_exchange: services::peer_exchange(layers)?,
         limits: services::limits(layers)?,
+        filter: filter::validate(layers)?,
         rest: servers::rest(layers, rest.as_ref())?,
         metrics: servers::metrics(metrics.as_ref()),
         log: LogConfig {

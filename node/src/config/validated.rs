@@ -3,7 +3,7 @@
 //! [`crate::config::load`] is what makes a [`Config`]; code that has one checks nothing again.
 //! Paths are not opened and ports not bound here, so a valid configuration may still fail to start.
 
-use std::{fmt, net::IpAddr, net::SocketAddr, num::NonZeroU8, path::PathBuf};
+use std::{fmt, net::IpAddr, net::SocketAddr, num::NonZeroU8, path::PathBuf, time::Duration};
 
 use weir_actors::node::ProofShare;
 use weir_core::{
@@ -40,6 +40,8 @@ pub struct Config {
     pub peer_exchange: PeerExchangeConfig,
     /// How often peers may ask what is served.
     pub limits: RateLimits,
+    /// Filter, both sides.
+    pub filter: FilterConfig,
     /// The REST server; `None` when it is off.
     pub rest: Option<RestConfig>,
     /// The metrics server; `None` when it is off.
@@ -251,6 +253,26 @@ pub struct PeerExchangeConfig {
     pub serves: bool,
     /// Peers to ask.
     pub nodes: Vec<PeerAddress>,
+}
+
+/// Filter, both sides.
+#[derive(Debug, Clone)]
+pub struct FilterConfig {
+    /// How clients are served; `None` when they are not.
+    pub service: Option<FilterServiceConfig>,
+    /// Peers of which the node is a client; when empty it is none.
+    pub nodes: Vec<PeerAddress>,
+}
+
+/// Serving filter clients.
+#[derive(Debug, Clone, Copy)]
+pub struct FilterServiceConfig {
+    /// Clients at one time, at most.
+    pub max_clients: usize,
+    /// Subscriptions of one client, at most.
+    pub max_criteria: usize,
+    /// How long the subscriptions of a client live that asks for nothing.
+    pub subscription_timeout: Duration,
 }
 
 /// The REST server.

@@ -6,6 +6,8 @@
 //! peers ───┘   what does it lack? └──────────────────────< confirmed <────────────────┘
 //! ```
 //!
+//! A user who waits for an answer asks with [`Client::request`]: at once, and with the answer of the peer.
+//!
 //! There is one request at a time for each peer; what is wanted meanwhile goes into the next one. A peer that
 //! refuses a subscription or fails two pings in a row is replaced, when there is another: with a single service
 //! node, or none better, it is tried again after a rest.
@@ -76,6 +78,15 @@ pub enum ClientEffect {
         /// What.
         request: Request,
     },
+}
+
+/// A request that a user waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Requested {
+    /// What was asked, one request for each peer; none when there is no peer. Who waits looks at their answers.
+    pub ids: Vec<RequestId>,
+    /// Content topics that were not wanted before, to be wanted no more if the answer is no.
+    pub new: Vec<ContentTopic>,
 }
 
 /// What is wanted, and where it is subscribed.
@@ -157,6 +168,52 @@ impl Client {
     ) {
         remove_from(&mut self.wanted, topic, content_topics);
         self.tick(now, effects);
+    }
+
+    /// Asks now, whatever is known, the peers at which there are subscriptions, or one peer if there are none. What
+    /// a subscription names is wanted from now on, and what the end of one names is not.
+    pub fn request(
+        &mut self,
+        request: Request,
+        now: Timestamp,
+        effects: &mut Vec<ClientEffect>,
+    ) -> Requested {
+        let (mut topic, mut new) = (None, Vec::new());
+        match &request {
+            Request::Ping => {}
+            Request::Subscribe(criteria) => {
+                topic = Some(criteria.pubsub_topic());
+                let wanted = self.wanted.entry(criteria.pubsub_topic()).or_default();
+                new.extend(
+                    criteria.content_topics().iter().filter(|topic| wanted.insert((*topic).clone())).cloned(),
+                );
+                self.fill_up(now);
+            }
+            Request::Unsubscribe(criteria) => {
+                topic = Some(criteria.pubsub_topic());
+                remove_from(&mut self.wanted, criteria.pubsub_topic(), criteria.content_topics());
+            }
+            Request::UnsubscribeAll => self.wanted.clear(),
+        }
+        let serves = |peer: &&PeerId| topic.is_none_or(|topic| self.peers.serves(peer, topic));
+        let mut asked: Vec<PeerId> = self.sessions.keys().filter(serves).cloned().collect();
+        if asked.is_empty() {
+            asked.extend(self.peers.pick(topic, now, |_| true));
+            if let (Some(peer), Request::Subscribe(_)) = (asked.first(), &request) {
+                self.begin_session(peer.clone(), now);
+            }
+        }
+        let ids = asked.iter().map(|peer| self.ask(peer, request.clone(), now, effects)).collect();
+        if request == Request::UnsubscribeAll {
+            // Nothing is left to keep, whatever they answer.
+            self.sessions.clear();
+        }
+        Requested { ids, new }
+    }
+
+    /// Whether `peer` may push a message of these topics: they are wanted, and it was asked for them.
+    pub fn expects(&self, peer: &PeerId, topic: PubsubTopic, content_topic: &ContentTopic) -> bool {
+        self.sessions.contains_key(peer) && self.wants(topic, content_topic)
     }
 
     /// Whether a message of these topics is wanted; what else is pushed is dropped.
@@ -323,17 +380,20 @@ impl Client {
                 let sessions = &self.sessions;
                 let free = |peer: &PeerId| !sessions.contains_key(peer);
                 let Some(peer) = self.peers.pick_rested(Some(topic), now, free) else { break };
-                let ping_at = now.saturating_add(self.config.ping_interval);
-                let session = Session {
-                    confirmed: Topics::new(),
-                    asking: None,
-                    failed_pings: 0,
-                    ping_at,
-                    retry_at: None,
-                };
-                self.sessions.insert(peer, session);
+                self.begin_session(peer, now);
             }
         }
+    }
+
+    fn begin_session(&mut self, peer: PeerId, now: Timestamp) {
+        let session = Session {
+            confirmed: Topics::new(),
+            asking: None,
+            failed_pings: 0,
+            ping_at: now.saturating_add(self.config.ping_interval),
+            retry_at: None,
+        };
+        self.sessions.insert(peer, session);
     }
 
     /// Topics that too few peers serve.
@@ -347,15 +407,30 @@ impl Client {
 
     /// Asks `peer` for what it lacks, if it is not being asked.
     fn ask_next(&mut self, peer: &PeerId, now: Timestamp, effects: &mut Vec<ClientEffect>) {
-        let Some(request) = self.next_request(peer, now) else { return };
+        if let Some(request) = self.next_request(peer, now) {
+            self.ask(peer, request, now, effects);
+        }
+    }
+
+    /// Asks `peer`. The answer to what it was asked before, if that has not come, is not looked at any more.
+    fn ask(
+        &mut self,
+        peer: &PeerId,
+        request: Request,
+        now: Timestamp,
+        effects: &mut Vec<ClientEffect>,
+    ) -> RequestId {
         let timeout = match request {
             Request::Ping => self.config.ping_timeout,
             _ => self.config.subscribe_timeout,
         };
         let id = self.new_id();
-        let Some(session) = self.sessions.get_mut(peer) else { return };
-        session.asking = Some(Asking { id, request: request.clone(), until: now.saturating_add(timeout) });
+        if let Some(session) = self.sessions.get_mut(peer) {
+            session.asking =
+                Some(Asking { id, request: request.clone(), until: now.saturating_add(timeout) });
+        }
         effects.push(ClientEffect::Ask { id, peer: peer.clone(), request });
+        id
     }
 
     fn next_request(&self, peer: &PeerId, now: Timestamp) -> Option<Request> {

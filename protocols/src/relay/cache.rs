@@ -75,8 +75,12 @@ impl MessageCache {
 
     /// Keeps `accepted` if one of its topics is subscribed and it is not there already.
     pub fn add(&mut self, accepted: &Accepted) {
-        let (topic, message) = (accepted.topic(), accepted.message());
-        let key = (message.timestamp, accepted.hash());
+        self.keep(accepted.topic(), accepted.hash(), accepted.message());
+    }
+
+    /// As [`MessageCache::add`], for a message that another node passed on; `hash` is its hash on `topic`.
+    pub fn keep(&mut self, topic: PubsubTopic, hash: MessageHash, message: &WakuMessage) {
+        let key = (message.timestamp, hash);
         if self.capacity == 0 || !self.is_reachable(topic, message) || self.messages.contains_key(&key) {
             return;
         }

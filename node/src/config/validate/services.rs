@@ -16,6 +16,7 @@ pub(super) fn limits(layers: &Layers) -> Result<RateLimits, ConfigError> {
         take!(layers, store.store),
         take!(layers, services.lightpush),
         take!(layers, services.peer_exchange),
+        take!(layers, filter.filter),
     ];
     if let Some(setting) = Given::written(given.clone()).filter(|_| switches.iter().all(|on| !on.value)) {
         return Err(ConfigError::NothingServed { setting });

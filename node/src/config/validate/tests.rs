@@ -176,6 +176,11 @@ fn contradictions_are_refused_by_the_rule_they_break() {
         (&["--lightpush", "--lightpush-rln-service=3/2"], |e| matches!(e, ConfigError::ProofShare { .. })),
         (&["--lightpushnode=/ip4/127.0.0.1/tcp/1"], |e| matches!(e, ConfigError::PeerAddress { .. })),
         (&["--store", "--rate-limit=store:often"], |e| matches!(e, ConfigError::RateLimit { .. })),
+        (&["--filter-max-criteria=5"], |e| matches!(e, ConfigError::FilterOff { .. })),
+        (&["--filter", "--filter-max-peers-to-serve=0"], |e| matches!(e, ConfigError::FilterRange { .. })),
+        (&["--filter", "--filter-max-criteria=100001"], |e| matches!(e, ConfigError::FilterRange { .. })),
+        (&["--filter", "--filter-subscription-timeout=59"], |e| matches!(e, ConfigError::FilterRange { .. })),
+        (&["--filternode=/ip4/127.0.0.1/tcp/1"], |e| matches!(e, ConfigError::PeerAddress { .. })),
         (&["--storenode=/ip4/127.0.0.1/tcp/1"], |e| matches!(e, ConfigError::PeerAddress { .. })),
         (
             &["--store", "--store-message-db-url=sqlite:///store.sqlite3"],

@@ -242,3 +242,72 @@ fn a_late_answer_changes_nothing() {
     world.act(|client, effects| client.answered(late, Ok(Answer::ok()), at(16), effects));
     assert_eq!(world.confirmed(1), 0);
 }
+
+impl World {
+    /// Asks as a user does who waits; tells whom it asked, and what was not wanted before.
+    fn request(&mut self, request: Request, now: i64) -> (Vec<PeerId>, Vec<ContentTopic>) {
+        let mut requested = None;
+        self.act(|client, effects| requested = Some(client.request(request, at(now), effects)));
+        let Requested { ids, new } = requested.expect("made above");
+        let of = |id: &RequestId| {
+            self.asked.iter().find(|(asked, ..)| asked == id).map(|(_, peer, _)| peer.clone())
+        };
+        (ids.iter().filter_map(of).collect(), new)
+    }
+}
+
+#[test]
+fn a_user_asks_every_peer_with_a_session_and_the_wish_is_kept() {
+    let mut world = World::subscribed([1, 2, 3]);
+    let subscribe = Request::Subscribe(criteria(0, [1, 2]));
+    let (asked, new) = world.request(subscribe.clone(), 1);
+    assert_eq!((asked, new), (vec![peer(1), peer(2)], vec![content(2)]));
+    assert_eq!(world.answer(Ok(Answer::ok()), 1), (peer(1), subscribe.clone()));
+    assert_eq!(world.answer(refused(Status::ServiceUnavailable), 1), (peer(2), subscribe));
+    assert_eq!(world.confirmed(2), 1);
+    let next = world.take_asked();
+    assert!(next.iter().any(|(asked, _)| *asked == peer(3)), "another peer takes the second place: {next:?}");
+}
+
+#[test]
+fn a_user_without_a_session_asks_one_peer_and_without_a_peer_nobody() {
+    let mut world = World::new([]);
+    assert_eq!(world.request(Request::Ping, 0), (vec![], vec![]));
+    let mut world = World::new([1, 2]);
+    for request in [Request::Ping, Request::Unsubscribe(criteria(0, [1])), Request::UnsubscribeAll] {
+        assert_eq!(world.request(request.clone(), 0).0.len(), 1);
+        assert_eq!(world.answer(Ok(Answer::ok()), 0).1, request);
+    }
+    assert_eq!((world.client.confirmed_peers(), world.take_asked()), (0, vec![]));
+}
+
+#[test]
+fn a_user_is_not_kept_from_asking_a_peer_that_rests() {
+    let mut world = World::new([1]);
+    world.subscribe(0, [1], 0);
+    world.answer(Err(Failure::Unreachable), 0);
+    world.act(|client, effects| client.unsubscribe(shard(0), &[content(1)], at(0), effects));
+    assert_eq!(world.request(Request::Subscribe(criteria(0, [2])), 1).0, [peer(1)]);
+    world.answer(Ok(Answer::ok()), 1);
+    assert_eq!(world.confirmed(2), 1);
+}
+
+#[test]
+fn a_user_ends_everything_at_once_and_nothing_is_asked_after_it() {
+    let mut world = World::subscribed([1, 2]);
+    assert_eq!(world.request(Request::UnsubscribeAll, 1).0, [peer(1), peer(2)]);
+    for n in [1, 2] {
+        assert_eq!(world.answer(Ok(Answer::ok()), 1), (peer(n), Request::UnsubscribeAll));
+    }
+    world.tick(1000);
+    assert_eq!((world.client.wanted().count(), world.take_asked()), (0, vec![]));
+}
+
+#[test]
+fn messages_are_expected_of_peers_that_were_asked_for_them() {
+    let world = World::subscribed([1, 2, 3]);
+    let expects = |n, about| world.client.expects(&peer(n), shard(0), &content(about));
+    assert!(expects(1, 1) && expects(2, 1));
+    assert!(!expects(3, 1), "it was not asked");
+    assert!(!expects(1, 2), "not wanted");
+}
