@@ -71,7 +71,7 @@ pub struct FilterServiceSettings {
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct Deliver {
-    accepted: Accepted,
+    accepted: Box<Accepted>,
     _place: Place,
 }
 
@@ -109,9 +109,9 @@ struct Place {
 
 /// The way of accepted messages to the actor. What finds no room is lost to the clients and counted; the relay does
 /// not wait.
-pub(crate) fn intake(actor: Handle<FilterActor>, metrics: FilterMetrics) -> Port<Accepted> {
+pub(crate) fn intake(actor: Handle<FilterActor>, metrics: FilterMetrics) -> Port<Box<Accepted>> {
     let room = Arc::new(Room::default());
-    Port::from_fn(move |accepted: Accepted| {
+    Port::from_fn(move |accepted: Box<Accepted>| {
         let Some(place) = Place::take(&room, encoded_len(accepted.message())) else {
             metrics.missed();
             return Err(Refused { message: accepted, why: Refusal::Busy });

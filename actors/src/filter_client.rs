@@ -195,7 +195,7 @@ impl FilterClientActor {
         self.step(ctx, |client, now, effects| client.tick(now, effects));
     }
 
-    fn ask(&mut self, id: RequestId, peer: &PeerId, request: &Request, ctx: &mut Context<Self>) {
+    fn ask(&self, id: RequestId, peer: &PeerId, request: &Request, ctx: &mut Context<Self>) {
         let (reply, answer) = Reply::channel();
         let name = id.0.to_string();
         if let Some(address) = self.services.get(peer) {

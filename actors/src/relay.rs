@@ -74,7 +74,7 @@ pub(crate) struct Ports {
     /// Where accepted messages are kept, in a node that does.
     pub(crate) archive: Option<Port<Persist>>,
     /// Where accepted messages are pushed to filter clients, in a node that has some.
-    pub(crate) filter: Option<Port<Accepted>>,
+    pub(crate) filter: Option<Port<Box<Accepted>>>,
     /// What only a rate-limited relay needs.
     pub(crate) rln: Option<RlnPorts>,
 }
@@ -201,7 +201,7 @@ impl RelayActor {
                 self.cache.add(&accepted);
                 if let Some(filter) = &self.ports.filter {
                     // What clients miss is counted there.
-                    drop(filter.tell(accepted.clone()));
+                    drop(filter.tell(Box::new(accepted.clone())));
                 }
                 if let Some(archive) = &self.ports.archive {
                     // An archive that has no room counts what it loses; relaying goes on.
