@@ -243,7 +243,7 @@ fn what_does_not_contradict_is_accepted() {
         &["--num-shards-in-network=0"],
         &["--nodekey=0x0101010101010101010101010101010101010101010101010101010101010101"],
         &["--tcp-port=0", "--ext-multiaddr=/dns4/a.example/tcp/443"],
-        &["--keep-alive", "--store=false", "--filter=off", "--mode=Core", "--rln-relay-chain-id=0"],
+        &["--keep-alive", "--store=false", "--mix=off", "--mode=Core", "--rln-relay-chain-id=0"],
     ] {
         load(flags).unwrap_or_else(|error| panic!("{flags:?}: {error}"));
     }
@@ -251,15 +251,15 @@ fn what_does_not_contradict_is_accepted() {
 
 #[test]
 fn what_is_not_served_is_named_and_can_be_turned_off_by_a_stronger_layer() {
-    let error = refused(&["--filter=true"]);
+    let error = refused(&["--mix=true"]);
     assert_eq!(
         error.to_string(),
-        "--filter: weir does not serve filter yet; remove the setting or set it to false"
+        "--mix: weir does not serve mix yet; remove the setting or set it to false"
     );
     assert!(matches!(refused(&["--discv5-discovery"]), ConfigError::NotServed { feature: "discv5", .. }));
     let key = refused(&["--rln-relay-eth-private-key=5526a8990317c9b7"]);
     assert!(!key.to_string().contains("5526a899"), "{key}");
-    assert!(load_with(&["--filter=false"], &[("WEIR_FILTER", "true")]).is_ok());
+    assert!(load_with(&["--mix=false"], &[("WEIR_MIX", "true")]).is_ok());
 }
 
 #[test]
