@@ -18,6 +18,7 @@ use weir_core::{
 };
 use weir_net::{Frame, RequestError, Service};
 use weir_protocols::{
+    edge::Subscription,
     filter::{Client, ClientConfig, ClientEffect, Failure, RequestId, Requested},
     relay::MessageCache,
 };
@@ -63,6 +64,25 @@ pub(crate) struct AskFilter {
     pub(crate) reply: Reply<Result<Answer, FilterError>>,
 }
 
+/// Wants messages of a content topic from now on, or no more; the services are asked when there are any.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct FilterWish {
+    pub(crate) topic: PubsubTopic,
+    pub(crate) content_topic: ContentTopic,
+    pub(crate) wanted: bool,
+}
+
+/// Tells a node without relay what it receives and how.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) enum FilterTold {
+    /// A service pushed a message that is wanted.
+    Pushed { topic: PubsubTopic, message: Box<WakuMessage> },
+    /// What is wanted, and how many services have confirmed anything of it.
+    Subscriptions { subscriptions: Vec<Subscription>, services: usize },
+}
+
 /// Asks for the messages of a content topic that were not read yet; none when it is not subscribed.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
@@ -98,6 +118,8 @@ pub enum FilterError {
 #[derive(Clone)]
 pub(crate) struct Ports {
     pub(crate) ask: Port<AskPeer>,
+    /// Who receives what is pushed, beside those who read it here.
+    pub(crate) told: Option<Port<FilterTold>>,
 }
 
 pub(crate) struct FilterClientActor {
@@ -108,6 +130,8 @@ pub(crate) struct FilterClientActor {
     named: HashSet<PeerId>,
     /// Which question a request belongs to; requests of the client itself belong to none.
     asked: HashMap<RequestId, QuestionId>,
+    /// As told last.
+    subscriptions: Vec<Subscription>,
     questions: HashMap<QuestionId, Question>,
     next_question: u64,
     timer: DeadlineTimer,
@@ -156,6 +180,7 @@ impl FilterClientActor {
             services: HashMap::new(),
             named: named.iter().map(|address| address.peer().clone()).collect(),
             asked: HashMap::new(),
+            subscriptions: Vec::new(),
             questions: HashMap::new(),
             next_question: 0,
             timer: DeadlineTimer::default(),
@@ -186,8 +211,26 @@ impl FilterClientActor {
             self.ask(id, &peer, &request, ctx);
         }
         self.metrics.subscribed(self.client.confirmed_peers());
+        self.tell_subscriptions();
         self.timer.arm(self.client.next_deadline(now), now, ctx, Self::deadline_came);
         outcome
+    }
+
+    fn tell_subscriptions(&mut self) {
+        let Some(told) = &self.ports.told else { return };
+        let confirmed = |(topic, content_topic): (PubsubTopic, &ContentTopic)| Subscription {
+            topic,
+            content_topic: content_topic.clone(),
+            confirmed: self.client.confirmed(topic, content_topic),
+        };
+        let now: Vec<Subscription> = self.client.wanted().map(confirmed).collect();
+        if now != self.subscriptions {
+            let services = self.client.confirmed_peers();
+            // What cannot be told now is told with the next change.
+            if told.tell(FilterTold::Subscriptions { subscriptions: now.clone(), services }).is_ok() {
+                self.subscriptions = now;
+            }
+        }
     }
 
     fn deadline_came(&mut self, ctx: &mut Context<Self>) {
@@ -255,11 +298,15 @@ impl FilterClientActor {
         }
     }
 
-    fn on_pushed(&mut self, peer: &PeerId, topic: PubsubTopic, message: &WakuMessage) {
+    fn on_pushed(&mut self, peer: &PeerId, topic: PubsubTopic, message: Box<WakuMessage>) {
         let expected = self.client.expects(peer, topic, &message.content_topic);
         self.metrics.pushed(expected);
         if expected {
-            self.cache.keep(topic, message.hash(topic), message);
+            self.cache.keep(topic, message.hash(topic), &message);
+            if let Some(told) = &self.ports.told {
+                // What does not fit there is fetched from a store.
+                drop(told.tell(FilterTold::Pushed { topic, message }));
+            }
         }
     }
 
@@ -327,7 +374,7 @@ impl Handler<FilterSeen> for FilterClientActor {
                 }
             }
             FilterSeen::Gone(peer) => self.on_gone(&peer, ctx),
-            FilterSeen::Pushed { peer, topic, message } => self.on_pushed(&peer, topic, &message),
+            FilterSeen::Pushed { peer, topic, message } => self.on_pushed(&peer, topic, message),
         }
     }
 }
@@ -356,6 +403,18 @@ impl Handler<AskFilter> for FilterClientActor {
         self.next_question += 1;
         self.asked.extend(ids.into_iter().map(|request| (request, id)));
         self.questions.insert(id, question);
+    }
+}
+
+impl Handler<FilterWish> for FilterClientActor {
+    type Result = ();
+
+    fn handle(&mut self, wish: FilterWish, ctx: &mut Self::Context) {
+        let FilterWish { topic, content_topic, wanted } = wish;
+        self.step(ctx, |client, now, effects| match wanted {
+            true => client.subscribe(topic, [content_topic], now, effects),
+            false => client.unsubscribe(topic, &[content_topic], now, effects),
+        });
     }
 }
 

@@ -377,6 +377,7 @@ impl fmt::Debug for ArchiveHandle {
     }
 }
 
+pub use crate::edge::{EdgeError, EdgeHandle, EdgeReport};
 pub use crate::filter_client::FilterError;
 pub use crate::filter_handle::FilterHandle;
 pub use crate::lightpush_client::{LightPushHandle, LightPushVersion, PushError};
@@ -387,6 +388,8 @@ pub use crate::store_client::{StoreAnswer, StoreHandle, StoreQueryError};
 pub struct NodeHandles {
     /// Having messages published by light push.
     pub lightpush: LightPushHandle,
+    /// Sending and receiving without relay; none when the node relays.
+    pub edge: Option<EdgeHandle>,
     /// The archives of other nodes.
     pub store: StoreHandle,
     /// The filter services of other nodes; none when the node is no filter client.

@@ -23,6 +23,7 @@
 mod archive;
 mod clock;
 mod deadline;
+mod edge;
 mod filter;
 mod filter_client;
 mod filter_handle;
@@ -53,6 +54,7 @@ mod workers;
 
 pub use archive::ArchiveSettings;
 pub use clock::Clock;
+pub use edge::EdgeSettings;
 pub use filter::FilterServiceSettings;
 pub use membership::MembershipReport;
 pub use network::{Meshes, TopicPeers};

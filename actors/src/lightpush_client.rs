@@ -135,6 +135,25 @@ impl LightPushHandle {
         outcome
     }
 
+    /// Asks one peer once, as whoever judges the answer itself does.
+    pub(crate) async fn push_once(
+        &self,
+        peer: PeerAddress,
+        topic: PubsubTopic,
+        message: &WakuMessage,
+        patience: Duration,
+    ) -> Result<Answer, RequestFailure> {
+        let id = request_id();
+        let question = encode_lightpush_request(&id, Some(topic), message);
+        let asked = self.client.ask(peer, Service::LightPush, &question, WhenBusy::Wait, patience).await;
+        let result = match asked {
+            Ok(body) => read(LightPushVersion::V3, &id, &body).map_err(|error| error.class()),
+            Err(failure) => Err(PushError::from(failure).class()),
+        };
+        self.metrics.pushed(judge(&result));
+        result
+    }
+
     /// Asks one peer; also tells whether its answer is final.
     async fn push_to(
         &self,

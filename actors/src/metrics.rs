@@ -22,6 +22,7 @@ use weir_protocols::relay::{Accepted, IgnoreReason, PublishError, Published, Rej
 use weir_rln::{FastPath, Prover, Verifier};
 
 mod archive;
+mod edge;
 mod filter;
 mod filter_client;
 mod lightpush;
@@ -30,6 +31,7 @@ mod service;
 mod store;
 
 pub(crate) use archive::{ArchiveMetrics, Loss, QueryKind, word_of};
+pub(crate) use edge::EdgeMetrics;
 pub(crate) use filter::FilterMetrics;
 pub(crate) use filter_client::FilterClientMetrics;
 pub(crate) use lightpush::LightPushMetrics;

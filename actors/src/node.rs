@@ -34,20 +34,21 @@ use weir_rln::{
 use weir_storage::{QuotaStore, StateStore, StoreError};
 
 use crate::{
-    ArchiveSettings, Clock, FilterServiceSettings,
+    ArchiveSettings, Clock, EdgeSettings, FilterServiceSettings,
     archive::{self, ArchiveActor},
+    edge::{self as edge_actor, EdgeActor},
     filter::{self as filter_actor, FilterActor},
     filter_client::{self as filter_client_actor, FilterClientActor},
     handles::{
-        FilterHandle, LightPushHandle, NodeHandles, PeersHandle, QuotaWatch, RelayHandle, StatusHandle,
-        StoreHandle,
+        EdgeHandle, FilterHandle, LightPushHandle, NodeHandles, PeersHandle, QuotaWatch, RelayHandle,
+        StatusHandle, StoreHandle,
     },
     journal::JournalActor,
     lightpush::{self as lightpush_actor, LightPushActor, Topics},
     lightpush_client::PUSHES_AT_ONCE,
     membership::{self, MembershipActor},
     metrics::{
-        ActorLabel, Fallbacks, FilterClientMetrics, FilterMetrics, LightPushMetrics, Metrics,
+        ActorLabel, EdgeMetrics, Fallbacks, FilterClientMetrics, FilterMetrics, LightPushMetrics, Metrics,
         PeerExchangeMetrics, StoreMetrics,
     },
     network::{self, NetworkActor},
@@ -108,6 +109,8 @@ pub struct Settings {
     pub peer_exchange: PeerExchangeSettings,
     /// Pushing to filter clients, and being one.
     pub filter: FilterSettings,
+    /// Sending and receiving without relay; none when the node relays.
+    pub edge: Option<EdgeSettings>,
     /// The clock.
     pub clock: Clock,
 }
@@ -271,6 +274,7 @@ struct Places {
     peer_exchange: Vacancy<PeerExchangeActor>,
     filter: Vacancy<FilterActor>,
     filter_client: Vacancy<FilterClientActor>,
+    edge: Vacancy<EdgeActor>,
 }
 
 impl Node {
@@ -295,6 +299,7 @@ impl Node {
             lightpush,
             peer_exchange,
             filter,
+            edge,
             clock,
         } = settings;
         if archive.is_some() {
@@ -327,6 +332,7 @@ impl Node {
             peer_exchange: Vacancy::new("peer_exchange"),
             filter: Vacancy::new("filter"),
             filter_client: Vacancy::new("filter client"),
+            edge: Vacancy::new("edge"),
         };
         let (relay_handle, network_handle) = (places.relay.handle(), places.network.handle());
         let (peers_handle, journal_handle) = (places.peers.handle(), places.journal.handle());
@@ -458,7 +464,8 @@ impl Node {
                 seen: filter_client_actor::intake(handle.clone(), metrics.clone()),
                 started: handle.port(),
             });
-            let ports = filter_client_actor::Ports { ask: network_handle.port() };
+            let told = edge.as_ref().map(|_| places.edge.handle().port());
+            let ports = filter_client_actor::Ports { ask: network_handle.port(), told };
             let place = places.filter_client;
             start_filter_client(place, &threads.service(), &notices, settings, ports, &clock, metrics)
                 .await?;
@@ -575,8 +582,22 @@ impl Node {
         };
         let resuming = archive.as_ref().filter(|_| store_service.resume).map(parts).map(resume::start);
         let (resume, resume_seen) = resuming.unzip();
+        let lightpush = LightPushHandle::new(lightpush_client, lightpush_handle.clone(), lightpush_metrics);
+        let edge_handle = edge.as_ref().map(|_| EdgeHandle(places.edge.handle()));
+        if let (Some(settings), Some(filter)) = (edge, &filter_client_handle) {
+            let ports = edge_actor::Ports {
+                wishes: filter.port(),
+                ended: places.edge.handle().port(),
+                lightpush: lightpush.clone(),
+                store: store_client.clone(),
+                peers: peers.clone(),
+            };
+            let plan = edge_actor::Plan::new(settings, cluster);
+            start_edge(places.edge, &threads.service(), &notices, (plan, ports), &clock, registry).await?;
+        }
         let handles = NodeHandles {
-            lightpush: LightPushHandle::new(lightpush_client, lightpush_handle.clone(), lightpush_metrics),
+            lightpush,
+            edge: edge_handle,
             store: store_client,
             filter: filter_client_handle.map(|client| FilterHandle { client, autosharding }),
             archive: archive.as_ref().map(|archive| archive.handle.clone()),
@@ -840,6 +861,20 @@ async fn start_filter(
     let clock = clock.clone();
     let factory =
         move |lease| Ok(FilterActor::new(settings, ports.clone(), clock.clone(), metrics.clone(), lease));
+    place.supervise(arbiter, notices.clone(), factory).await.map_err(StartError::Actor)
+}
+
+async fn start_edge(
+    place: Vacancy<EdgeActor>,
+    arbiter: &ArbiterHandle,
+    notices: &mpsc::Sender<Fault>,
+    (plan, ports): (edge_actor::Plan, edge_actor::Ports),
+    clock: &Clock,
+    registry: &mut Registry,
+) -> Result<(), StartError> {
+    let (clock, metrics) = (clock.clone(), EdgeMetrics::register(registry));
+    let factory =
+        move |lease| Ok(EdgeActor::new(plan.clone(), ports.clone(), clock.clone(), metrics.clone(), lease));
     place.supervise(arbiter, notices.clone(), factory).await.map_err(StartError::Actor)
 }
 

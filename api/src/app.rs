@@ -77,6 +77,9 @@ fn install<B: Backend>(config: &Config, metrics: Metrics) -> Routes<B> {
     if config.filter {
         routes = endpoints::filter::install(routes);
     }
+    if config.messaging {
+        routes = endpoints::messaging::install(routes);
+    }
     if config.admin {
         routes = endpoints::admin::install(endpoints::peers::install(routes));
     }
@@ -112,7 +115,9 @@ async fn no_such_endpoint<B: Backend>(State(shared): Node<B>, uri: Uri) -> Refus
         "filter" if !shared.config.filter => Refusal::not_found(
             "/filter endpoints are not available. Please check your configuration: --filternode",
         ),
-        group @ "messaging" => Refusal::not_found(format!("/{group} endpoints are not available.")),
+        "messaging" if !shared.config.messaging => Refusal::not_found(
+            "/messaging endpoints are not available. Please check your configuration: --mode=edge",
+        ),
         _ => Refusal::bad_request("Bad request initiated. Invalid path or method used."),
     }
 }

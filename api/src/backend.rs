@@ -11,6 +11,7 @@ use weir_core::{
     store::{Page, Query},
 };
 use weir_protocols::{
+    edge::{ReceivedMessage, SendEvent},
     health,
     peer_manager::PeerInfo,
     relay::{PublishError, Published},
@@ -117,6 +118,25 @@ pub trait Backend: Clone + Send + Sync + 'static {
         &self,
         topic: ContentTopic,
     ) -> impl Future<Output = Result<Vec<WakuMessage>, MessagesError>> + Send;
+
+    /// Sends a message of a node without relay; the answer names it in its events.
+    fn send(&self, message: WakuMessage) -> impl Future<Output = Result<String, MessagingError>> + Send;
+
+    /// Receives messages of these topics from now on, or no more.
+    fn receive(
+        &self,
+        topics: Vec<ContentTopic>,
+        wanted: bool,
+    ) -> impl Future<Output = Result<(), MessagingError>> + Send;
+
+    /// Takes the events of all sends, or of the one of this name; the oldest send first.
+    fn take_send_events(
+        &self,
+        name: Option<&str>,
+    ) -> impl Future<Output = Result<Vec<(String, Vec<SendEvent>)>, Unavailable>> + Send;
+
+    /// Takes the messages that were received.
+    fn take_received(&self) -> impl Future<Output = Result<Vec<ReceivedMessage>, Unavailable>> + Send;
 
     /// How the node's archive is; `None` without one.
     fn store_report(&self) -> Result<Option<StoreReport>, Unavailable>;
@@ -253,6 +273,17 @@ pub enum StoreError {
     /// The archive refused, or the peer could not be asked.
     #[error("Error occurred in queryFut.read() [{0}]")]
     Failed(String),
+    /// The node did not answer.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+/// Why nothing is sent, or received from now on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MessagingError {
+    /// A content topic has no shard.
+    #[error("{0}")]
+    NoShard(String),
     /// The node did not answer.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),

@@ -11,6 +11,9 @@ pub struct Config {
     pub relay: bool,
     /// Whether the node is a filter client; without it the filter endpoints do not exist (`--filternode`).
     pub filter: bool,
+    /// Whether the node sends and receives without relay; without that the messaging endpoints do not exist
+    /// (`--mode=edge`).
+    pub messaging: bool,
     /// Whether the admin endpoints exist (`--rest-admin`).
     pub admin: bool,
     /// Origins of web pages that may use the API, with `*` and `?` (`--rest-allow-origin`). When
@@ -34,6 +37,7 @@ impl Default for Config {
         Self {
             relay: true,
             filter: false,
+            messaging: false,
             admin: false,
             allow_origin: Vec::new(),
             max_message_size: DEFAULT_MAX_MESSAGE_SIZE,

@@ -4,6 +4,7 @@ pub(crate) mod admin;
 pub(crate) mod auto;
 pub(crate) mod filter;
 pub(crate) mod lightpush;
+pub(crate) mod messaging;
 pub(crate) mod node;
 pub(crate) mod peers;
 pub(crate) mod relay;

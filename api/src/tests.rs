@@ -54,7 +54,7 @@ impl Reply {
 
 /// An API with everything on.
 fn full_app(fake: &Fake) -> App {
-    app_with(fake, Config { admin: true, filter: true, ..Config::default() })
+    app_with(fake, Config { admin: true, filter: true, messaging: true, ..Config::default() })
 }
 
 fn app_with(fake: &Fake, config: Config) -> App {

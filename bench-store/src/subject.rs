@@ -159,6 +159,7 @@ async fn start(
         lightpush: LightPushSettings::default(),
         peer_exchange: PeerExchangeSettings::default(),
         filter: FilterSettings::default(),
+        edge: None,
         clock: Clock::system(),
     };
     Node::start(arbiters, settings, &mut Registry::default()).await.map_err(|error| failed(&error))

@@ -39,6 +39,8 @@ pub struct Config {
     pub max_connections: u32,
     /// How many of these one IP address may have; `None` for any number.
     pub colocation: Option<Colocation>,
+    /// Whether the node offers relay. One that does not joins no topic.
+    pub relays: bool,
     /// What peers may ask this node for; they are told of nothing else.
     pub serves: BTreeSet<Service>,
     /// The way to the node's filter clients; none when it has none. A network that takes the place of another is
@@ -64,6 +66,7 @@ impl Config {
             max_message_size: DEFAULT_MAX_MESSAGE_SIZE,
             max_connections: 150,
             colocation: None,
+            relays: true,
             serves: BTreeSet::new(),
             filter_clients: None,
             is_filter_client: false,
@@ -84,6 +87,7 @@ impl fmt::Debug for Config {
             .field("max_message_size", &self.max_message_size)
             .field("max_connections", &self.max_connections)
             .field("colocation", &self.colocation)
+            .field("relays", &self.relays)
             .field("serves", &self.serves)
             .field("filter_clients", &self.filter_clients)
             .field("is_filter_client", &self.is_filter_client)

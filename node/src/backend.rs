@@ -9,20 +9,21 @@ use rand::{RngCore, rngs::OsRng};
 use weir_actors::{
     Clock,
     handles::{
-        self, ArchiveReport, NodeHandles, PublishAutoError as AutoError, QueryError, StoreQueryError,
-        TopicsError,
+        self, ArchiveReport, EdgeError, EdgeHandle, NodeHandles, PublishAutoError as AutoError, QueryError,
+        StoreQueryError, TopicsError,
     },
     supervision::AskError,
 };
 use weir_api::backend::{
     Backend, ConnectError, EvidenceReport, FilterError, FilterQuestion, FilterTopics, HealthError,
-    LightPushVersion, MessagesError, NodeInfo, PublishAutoError, PushError, QuotaReport, StoreAnswer,
-    StoreError, StoreReport, SubscribeError, Unavailable,
+    LightPushVersion, MessagesError, MessagingError, NodeInfo, PublishAutoError, PushError, QuotaReport,
+    StoreAnswer, StoreError, StoreReport, SubscribeError, Unavailable,
 };
 use weir_core::{
     ContentTopic, PeerId, PubsubTopic, ShardId, Timestamp, WakuMessage, filter, lightpush, store::Query,
 };
 use weir_protocols::{
+    edge::{ReceivedMessage, SendEvent, SendId},
     health::{Facts, Lifecycle, Report, RlnState, StoreState},
     peer_manager::{Connectedness, PeerInfo},
     relay::{PublishError, Published},
@@ -69,6 +70,11 @@ impl NodeBackend {
 
     fn handles(&self) -> Result<&NodeHandles, Unavailable> {
         Ok(&self.running()?.handles)
+    }
+
+    /// Without it the API has no endpoint that asks it.
+    fn edge(&self) -> Result<&EdgeHandle, Unavailable> {
+        self.handles()?.edge.as_ref().ok_or(Unavailable::Overloaded)
     }
 
     async fn shards(
@@ -283,6 +289,37 @@ impl Backend for NodeBackend {
         taken.ok_or(MessagesError::NotSubscribed)
     }
 
+    async fn send(&self, message: WakuMessage) -> Result<String, MessagingError> {
+        let edge = self.edge()?;
+        Ok(name_of(edge.send(message).await.map_err(messaging_error)?))
+    }
+
+    async fn receive(&self, topics: Vec<ContentTopic>, wanted: bool) -> Result<(), MessagingError> {
+        let edge = self.edge()?;
+        let outcome = if wanted { edge.subscribe(topics).await } else { edge.unsubscribe(topics).await };
+        outcome.map_err(messaging_error)
+    }
+
+    async fn take_send_events(
+        &self,
+        name: Option<&str>,
+    ) -> Result<Vec<(String, Vec<SendEvent>)>, Unavailable> {
+        let edge = self.edge()?;
+        let sends = match name.map(send_of) {
+            None => edge.take_sends().await.map_err(unavailable)?,
+            Some(None) => Vec::new(),
+            Some(Some(send)) => {
+                let events = edge.take_send(send).await.map_err(unavailable)?;
+                events.into_iter().map(|events| (send, events)).collect()
+            }
+        };
+        Ok(sends.into_iter().map(|(send, events)| (name_of(send), events)).collect())
+    }
+
+    async fn take_received(&self) -> Result<Vec<ReceivedMessage>, Unavailable> {
+        self.edge()?.take_received().await.map_err(unavailable)
+    }
+
     fn store_report(&self) -> Result<Option<StoreReport>, Unavailable> {
         Ok(self.handles()?.archive.as_ref().map(|archive| store_report(archive.report())))
     }
@@ -339,6 +376,23 @@ fn remote_store_error(error: StoreQueryError) -> StoreError {
         StoreQueryError::Timeout => StoreError::Timeout,
         StoreQueryError::RateLimited => StoreError::RateLimited,
         StoreQueryError::Refused(why) | StoreQueryError::Failed(why) => StoreError::Failed(why),
+    }
+}
+
+/// How REST names a send.
+fn name_of(send: SendId) -> String {
+    format!("{:016x}", send.0)
+}
+
+/// The send of this name, if it is one.
+fn send_of(name: &str) -> Option<SendId> {
+    u64::from_str_radix(name, 16).ok().map(SendId).filter(|send| name_of(*send) == name)
+}
+
+fn messaging_error(error: EdgeError) -> MessagingError {
+    match error {
+        EdgeError::NoShard(error) => MessagingError::NoShard(error.to_string()),
+        EdgeError::Busy => MessagingError::Unavailable(Unavailable::Overloaded),
     }
 }
 

@@ -25,7 +25,7 @@ use tokio::{
     task::JoinHandle,
 };
 use weir_actors::{
-    ArchiveSettings, Clock, FilterServiceSettings,
+    ArchiveSettings, Clock, EdgeSettings, FilterServiceSettings,
     node::{
         DrainError, FilterClientSettings, FilterSettings, GivenUp, LightPushServiceSettings,
         LightPushSettings, MemberSettings, Node, PeerExchangeSettings, RlnSettings, Settings, StartError,
@@ -257,6 +257,7 @@ fn settings(
         max_message_size: config.relay.max_message_size,
         max_connections: config.network.max_connections,
         colocation: config.network.colocation,
+        relays: !config.relay.at_the_edge,
         ..weir_net::Config::new(key, config.relay.cluster)
     };
     let relay = relay::Config {
@@ -271,7 +272,11 @@ fn settings(
         network,
         relay,
         topics: config.relay.topics().unwrap_or_default(),
-        content_topics: config.relay.content_topics.clone(),
+        content_topics: if config.relay.at_the_edge {
+            Vec::new()
+        } else {
+            config.relay.content_topics.clone()
+        },
         cache_capacity: config.rest.as_ref().map_or(1, |rest| rest.relay_cache_capacity),
         static_nodes: config.network.static_nodes.clone(),
         store,
@@ -285,6 +290,7 @@ fn settings(
             nodes: config.peer_exchange.nodes.clone(),
         },
         filter: filter(config),
+        edge: edge(config),
         clock,
     }
 }
@@ -305,6 +311,11 @@ fn lightpush(config: &Config) -> LightPushSettings {
     LightPushSettings { service, nodes: nodes.clone() }
 }
 
+fn edge(config: &Config) -> Option<EdgeSettings> {
+    let autosharding = config.relay.autosharding().filter(|_| config.relay.at_the_edge)?;
+    Some(EdgeSettings { autosharding, content_topics: config.relay.content_topics.clone() })
+}
+
 fn filter(config: &Config) -> FilterSettings {
     let FilterConfig { service, nodes } = &config.filter;
     let service = service.map(|service| FilterServiceSettings {
@@ -315,7 +326,7 @@ fn filter(config: &Config) -> FilterSettings {
         },
         limit: config.limits.of(Service::Filter),
     });
-    let client = (!nodes.is_empty())
+    let client = (!nodes.is_empty() || config.relay.at_the_edge)
         .then(|| FilterClientSettings { nodes: nodes.clone(), ..FilterClientSettings::default() });
     FilterSettings { service, client }
 }
@@ -395,7 +406,9 @@ async fn start_rest(
     }
     let listener = bind("--rest-port", rest.listen).await?;
     let settings = weir_api::Config {
-        filter: !config.filter.nodes.is_empty(),
+        filter: !config.filter.nodes.is_empty() || config.relay.at_the_edge,
+        messaging: config.relay.at_the_edge,
+        relay: !config.relay.at_the_edge,
         admin: rest.admin,
         allow_origin: rest.allow_origins.clone(),
         max_message_size: config.relay.max_message_size,

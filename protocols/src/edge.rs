@@ -15,11 +15,13 @@
 
 mod event;
 mod health;
+mod log;
 mod receiver;
 mod sender;
 
 pub use event::{Event, SendError};
-pub use health::{Health, Reach};
+pub use health::{Health, Reach, Subscription};
+pub use log::{EventLog, ReceivedMessage, SendEvent, SendOutcome};
 pub use receiver::{Receiver, ReceiverConfig, ReceiverEffect};
 pub use sender::{Outgoing, PushId, SendId, Sender, SenderConfig, SenderEffect};
 

@@ -42,6 +42,7 @@ fn unlimited(folder: &Path, key: u8, static_nodes: Vec<PeerAddress>) -> Settings
         lightpush: LightPushSettings::default(),
         peer_exchange: PeerExchangeSettings::default(),
         filter: FilterSettings::default(),
+        edge: None,
         clock: Clock::system(),
     }
 }

@@ -101,7 +101,7 @@ async fn publish<B: Backend>(State(node): Node<B>, request: Request) -> Answer {
     }
 }
 
-fn parse_topics(topics: &[String]) -> Result<Vec<ContentTopic>, Refusal> {
+pub(super) fn parse_topics(topics: &[String]) -> Result<Vec<ContentTopic>, Refusal> {
     let bad: Vec<&String> = topics.iter().filter(|topic| ContentTopic::new(topic).is_err()).collect();
     if !bad.is_empty() {
         return Err(Refusal::bad_request(format!("Invalid content topic(s): @{bad:?}")));

@@ -8,6 +8,7 @@ use weir_core::{
     store::Query,
 };
 use weir_protocols::{
+    edge::{ReceivedMessage, SendEvent},
     health::{Facts, Lifecycle, Report, RlnState, StoreState},
     peer_manager::PeerInfo,
     relay::{PublishError, Published},
@@ -15,8 +16,8 @@ use weir_protocols::{
 
 use crate::backend::{
     Backend, ConnectError, EvidenceReport, FilterError, FilterQuestion, HealthError, LightPushVersion,
-    MessagesError, NodeInfo, PublishAutoError, PushError, QuotaReport, StoreAnswer, StoreError, StoreReport,
-    SubscribeError, Unavailable,
+    MessagesError, MessagingError, NodeInfo, PublishAutoError, PushError, QuotaReport, StoreAnswer,
+    StoreError, StoreReport, SubscribeError, Unavailable,
 };
 
 /// The fake node's time: 2023-11-14.
@@ -59,6 +60,12 @@ pub(crate) struct Script {
     pub(crate) pushed: Vec<(LightPushVersion, Option<PubsubTopic>, WakuMessage)>,
     pub(crate) queried: Vec<(Option<String>, Query)>,
     pub(crate) filter_asked: Vec<FilterQuestion>,
+    /// Whether sends and wishes are taken.
+    pub(crate) messaging: Result<(), MessagingError>,
+    pub(crate) sent: Vec<WakuMessage>,
+    pub(crate) wishes: Vec<(Vec<ContentTopic>, bool)>,
+    pub(crate) send_events: Vec<(String, Vec<SendEvent>)>,
+    pub(crate) received: Vec<ReceivedMessage>,
 }
 
 impl Fake {
@@ -94,6 +101,11 @@ impl Fake {
             filter: Ok(filter::Answer::ok()),
             filter_messages: Ok(Vec::new()),
             filter_asked: Vec::new(),
+            messaging: Ok(()),
+            sent: Vec::new(),
+            wishes: Vec::new(),
+            send_events: Vec::new(),
+            received: Vec::new(),
             store_report: None,
             quota: None,
             evidence: Ok(None),
@@ -220,6 +232,33 @@ impl Backend for Fake {
         let mut script = self.script();
         script.queried.push((peer.map(str::to_owned), query));
         script.store_query.clone()
+    }
+
+    async fn send(&self, message: WakuMessage) -> Result<String, MessagingError> {
+        let mut script = self.script();
+        script.sent.push(message);
+        script.messaging.clone().map(|()| "00000000000000a7".to_owned())
+    }
+
+    async fn receive(&self, topics: Vec<ContentTopic>, wanted: bool) -> Result<(), MessagingError> {
+        let mut script = self.script();
+        script.wishes.push((topics, wanted));
+        script.messaging.clone()
+    }
+
+    async fn take_send_events(
+        &self,
+        name: Option<&str>,
+    ) -> Result<Vec<(String, Vec<SendEvent>)>, Unavailable> {
+        let mut script = self.script();
+        let (taken, left) =
+            script.send_events.drain(..).partition(|(send, _)| name.is_none_or(|name| name == send));
+        script.send_events = left;
+        Ok(taken)
+    }
+
+    async fn take_received(&self) -> Result<Vec<ReceivedMessage>, Unavailable> {
+        Ok(std::mem::take(&mut self.script().received))
     }
 
     async fn filter(&self, question: FilterQuestion) -> Result<filter::Answer, FilterError> {

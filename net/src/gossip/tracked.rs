@@ -5,6 +5,8 @@
 //! when all of that has been handed to the connection's muxer. The mark travels to the task that
 //! runs the connection; there the gossip handler is polled first, which empties its queue unless a
 //! stream waits ([`Stall`]) or its stream is being opened; when neither is so, the queue is empty.
+//!
+//! A node that does not relay has gossipsub as well, which takes part in no topic, and does not offer its protocol.
 
 use std::{
     collections::VecDeque,
@@ -12,9 +14,10 @@ use std::{
     task::{Context, Poll},
 };
 
+use either::Either;
 use libp2p::{
     Multiaddr, PeerId,
-    core::{Endpoint, transport::PortUse},
+    core::{Endpoint, transport::PortUse, upgrade::DeniedUpgrade},
     swarm::{
         ConnectionDenied, ConnectionHandler, ConnectionHandlerEvent, ConnectionId, FromSwarm,
         NetworkBehaviour, NotifyHandler, SubstreamProtocol, THandler, THandlerInEvent, THandlerOutEvent,
@@ -31,6 +34,7 @@ type GossipHandler = THandler<Gossipsub>;
 pub(crate) struct Tracked {
     gossipsub: Gossipsub,
     stalls: Stalls,
+    offered: bool,
     /// Probes to hand to connections; at most one per peer (`Backlog` upholds it).
     probes: VecDeque<(PeerId, u64)>,
     /// Answers to hand out; as many as there were probes.
@@ -47,8 +51,8 @@ pub(crate) enum TrackedEvent {
 }
 
 impl Tracked {
-    pub(crate) const fn new(gossipsub: Gossipsub, stalls: Stalls) -> Self {
-        Self { gossipsub, stalls, probes: VecDeque::new(), drained: VecDeque::new() }
+    pub(crate) const fn new(gossipsub: Gossipsub, stalls: Stalls, offered: bool) -> Self {
+        Self { gossipsub, stalls, offered, probes: VecDeque::new(), drained: VecDeque::new() }
     }
 
     pub(crate) const fn gossipsub(&self) -> &Gossipsub {
@@ -77,7 +81,7 @@ impl NetworkBehaviour for Tracked {
         remote: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
         let handler = self.gossipsub.handle_established_inbound_connection(id, peer, local, remote)?;
-        Ok(TrackedHandler::new(handler, self.stalls.of(peer)))
+        Ok(TrackedHandler::new(handler, self.stalls.of(peer), self.offered))
     }
 
     fn handle_established_outbound_connection(
@@ -89,7 +93,7 @@ impl NetworkBehaviour for Tracked {
         port: PortUse,
     ) -> Result<THandler<Self>, ConnectionDenied> {
         let handler = self.gossipsub.handle_established_outbound_connection(id, peer, address, role, port)?;
-        Ok(TrackedHandler::new(handler, self.stalls.of(peer)))
+        Ok(TrackedHandler::new(handler, self.stalls.of(peer), self.offered))
     }
 
     fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
@@ -126,6 +130,7 @@ impl NetworkBehaviour for Tracked {
 pub(crate) struct TrackedHandler {
     handler: GossipHandler,
     stall: Arc<Stall>,
+    offered: bool,
     probe: Option<u64>,
     /// A stream was asked for and is not there yet, so the queue is not emptied meanwhile.
     opening: bool,
@@ -145,8 +150,8 @@ pub(crate) enum FromHandler {
 }
 
 impl TrackedHandler {
-    const fn new(handler: GossipHandler, stall: Arc<Stall>) -> Self {
-        Self { handler, stall, probe: None, opening: false }
+    const fn new(handler: GossipHandler, stall: Arc<Stall>, offered: bool) -> Self {
+        Self { handler, stall, offered, probe: None, opening: false }
     }
 }
 
@@ -159,7 +164,8 @@ impl ConnectionHandler for TrackedHandler {
     type OutboundOpenInfo = <GossipHandler as ConnectionHandler>::OutboundOpenInfo;
 
     fn listen_protocol(&self) -> SubstreamProtocol<Self::InboundProtocol, Self::InboundOpenInfo> {
-        self.handler.listen_protocol()
+        let offer = self.handler.listen_protocol();
+        if self.offered { offer } else { offer.map_upgrade(|_| Either::Right(DeniedUpgrade)) }
     }
 
     fn connection_keep_alive(&self) -> bool {

@@ -57,7 +57,7 @@ impl Network {
             .map_err(|error| setup(&error))?;
         let behaviour = Behaviour::new(
             key.public().to_peer_id(),
-            Tracked::new(gossipsub, stalls.clone()),
+            Tracked::new(gossipsub, stalls.clone(), config.relays),
             identify_config(&key, &config.agent),
             &config,
         );

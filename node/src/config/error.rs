@@ -68,9 +68,25 @@ pub enum ConfigError {
         /// Values that ask for nothing weir lacks.
         accepted: &'static [&'static str],
     },
-    /// Relay is off.
-    #[error("{setting}: weir does not serve running without relay yet; remove the setting")]
+    /// Relay is off in a mode that relays.
+    #[error("{setting}: a node without relay uses the services of others; say --mode=edge as well")]
     RelayOff {
+        /// The setting.
+        setting: Setting,
+    },
+    /// A service of a node without relay.
+    #[error("{setting}: a node without relay has nothing to do that with; remove it, or {mode}")]
+    AtTheEdge {
+        /// The setting.
+        setting: Setting,
+        /// What makes the node one without relay.
+        mode: Setting,
+    },
+    /// A node without relay in a network whose content topics have no shards.
+    #[error(
+        "{setting}: a node without relay finds the shard of a topic by autosharding; give --num-shards-in-network"
+    )]
+    EdgeWithoutShards {
         /// The setting.
         setting: Setting,
     },

@@ -10,7 +10,7 @@ use weir_core::limits::DEFAULT_MAX_MESSAGE_SIZE;
 
 use super::{
     Items, LogFormat, LogLevel, MessageSize, Nat, RawConfig,
-    raw::{Filter, General, Metrics, Network, Relay, Rest, Rln, Services, Store, WebSocket},
+    raw::{Filter, General, Metrics, Mode, Network, Relay, Rest, Rln, Services, Store, WebSocket},
 };
 
 /// A named network.
@@ -109,6 +109,7 @@ pub(super) fn defaults() -> RawConfig {
             ..WebSocket::default()
         },
         relay: Relay {
+            mode: Some(Mode::Core),
             relay: Some(true),
             max_msg_size: Some(MessageSize(DEFAULT_MAX_MESSAGE_SIZE)),
             ..Relay::default()

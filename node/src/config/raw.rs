@@ -152,7 +152,13 @@ pub struct WebSocket {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Relay and shards")]
 pub struct Relay {
-    /// Relay messages; weir always does
+    /// Whether the node relays (core), or sends and receives through the services of others (edge)
+    ///
+    /// An edge node pushes to two light push services, subscribes at two filter services, and makes sure of
+    /// both by store. It is used over REST, /messaging/v1.
+    #[arg(long, value_name = "MODE", ignore_case = true)]
+    pub mode: Option<Mode>,
+    /// Relay messages; off at the edge
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", hide_possible_values = true, value_parser = BoolishValueParser::new())]
     pub relay: Option<bool>,
     /// Cluster to serve [default: of the preset]
@@ -326,6 +332,15 @@ pub struct Metrics {
     /// Port of the metrics server [default: 8008]
     #[arg(long, value_name = "PORT")]
     pub metrics_server_port: Option<u16>,
+}
+
+/// Whether a node relays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Mode {
+    /// It does.
+    Core,
+    /// It uses the services of others.
+    Edge,
 }
 
 /// One occurrence of a repeatable option: an item, or a JSON array of items.

@@ -47,7 +47,6 @@ const fn row(option: &'static str, feature: &'static str, accepted: &'static [&'
 /// Every option that is known and not served (waku-wire 13).
 pub(super) const UNSERVED: &[Unserved] = &[
     row("entry-layer", "the messaging and channels layers", &["kernel"]),
-    row("mode", "edge mode", &["core"]),
     row("keep-alive", "running without keep-alive", ON),
     row("dns-addrs-name-server", "a choice of name servers", NOTHING),
     row("relay-service-ratio", "a split of connections by service", NOTHING),
@@ -151,7 +150,6 @@ mod tests {
         assert!(!find("mix").accepts(&values("true")));
         assert!(!find("mix").accepts(&values("")));
         assert!(!find("mixnode").accepts(&values("x")));
-        assert!(find("mode").accepts(&values("Core")));
-        assert!(!find("mode").accepts(&values("Edge")));
+        assert!(find("entry-layer").accepts(&values("Kernel")));
     }
 }

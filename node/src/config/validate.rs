@@ -22,7 +22,11 @@ pub(super) fn validate(layers: &Layers) -> Result<Config, ConfigError> {
     refuse_what_the_preset_rules_out(layers)?;
     let data_dir = take!(layers, general.data_dir).value;
     let relay = relay::validate(layers)?;
-    let rln = rln::validate(layers, &data_dir)?;
+    if relay.at_the_edge {
+        refuse_services(layers)?;
+    }
+    // Light push services make the proofs of a node at the edge.
+    let rln = if relay.at_the_edge { None } else { rln::validate(layers, &data_dir)? };
     let store = store::validate(layers, &data_dir)?;
     let store_nodes = network::peer_addresses(items(pick!(layers, store.storenode).as_ref()))?;
     let peers = listeners::peers(layers)?;
@@ -56,6 +60,23 @@ pub(super) fn validate(layers: &Layers) -> Result<Config, ConfigError> {
         notices: notices(layers),
         data_dir,
     })
+}
+
+/// A node that does not relay has nothing to serve.
+fn refuse_services(layers: &Layers) -> Result<(), ConfigError> {
+    let switches = [
+        take!(layers, relay.relay),
+        take!(layers, rln.rln_relay),
+        take!(layers, store.store),
+        take!(layers, services.lightpush),
+        take!(layers, services.peer_exchange),
+        take!(layers, filter.filter),
+    ];
+    let on = switches.into_iter().filter(|switch| switch.value);
+    match on.filter_map(|switch| Given::written(Some(switch))).next() {
+        Some(setting) => Err(ConfigError::AtTheEdge { setting, mode: take!(layers, relay.mode).setting }),
+        None => Ok(()),
+    }
 }
 
 fn refuse_unserved(layers: &Layers) -> Result<(), ConfigError> {

@@ -145,11 +145,13 @@ impl fmt::Debug for NodeKey {
 pub struct RelayConfig {
     /// The cluster the node serves; peers of others are disconnected.
     pub cluster: ClusterId,
+    /// Whether the node uses the services of others instead.
+    pub at_the_edge: bool,
     /// How shards relate to content topics.
     pub sharding: Sharding,
     /// Shards subscribed at the start, without duplicates. With autosharding and none named: all.
     pub shards: Vec<ShardId>,
-    /// Content topics subscribed at the start; empty with static sharding.
+    /// Content topics subscribed at the start, at the edge too; empty with static sharding.
     pub content_topics: Vec<ContentTopic>,
     /// Largest encoded message in bytes.
     pub max_message_size: usize,

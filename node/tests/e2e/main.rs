@@ -16,6 +16,7 @@ mod browsers;
 mod clusters;
 mod crash;
 mod double_signal;
+mod edge;
 mod filter;
 mod full_disk;
 mod javascript;

@@ -5,10 +5,7 @@ use std::collections::BTreeMap;
 use weir_core::{ContentTopic, PubsubTopic};
 
 use super::Event;
-use crate::{
-    filter,
-    health::{ConnectionStatus, TopicHealth},
-};
+use crate::health::{ConnectionStatus, TopicHealth};
 
 /// Peers of a service with which a node without relay is well served.
 const ENOUGH: usize = 2;
@@ -22,6 +19,17 @@ pub struct Reach {
     pub receive: usize,
     /// Store.
     pub store: usize,
+}
+
+/// A content topic that is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subscription {
+    /// On which shard.
+    pub topic: PubsubTopic,
+    /// Which.
+    pub content_topic: ContentTopic,
+    /// Filter services that confirmed it.
+    pub confirmed: usize,
 }
 
 /// What was told last.
@@ -44,16 +52,16 @@ impl Reach {
 
 impl Health {
     /// Compares with what was told last and appends what is new.
-    pub fn update(&mut self, reach: Reach, subscriptions: &filter::Client, events: &mut Vec<Event>) {
+    pub fn update(&mut self, reach: Reach, subscriptions: &[Subscription], events: &mut Vec<Event>) {
         let status = reach.status();
         if self.connection.replace(status) != Some(status) {
             events.push(Event::ConnectionStatus(status));
         }
-        let mut topics = BTreeMap::new();
-        for (topic, content_topic) in subscriptions.wanted() {
-            let health = topic_health(subscriptions.confirmed(topic, content_topic));
-            topics.insert((topic, content_topic.clone()), health);
-        }
+        let health = |subscription: &Subscription| {
+            let Subscription { topic, content_topic, confirmed } = subscription;
+            ((*topic, content_topic.clone()), topic_health(*confirmed))
+        };
+        let topics = subscriptions.iter().map(health).collect();
         let before = std::mem::replace(&mut self.topics, topics);
         let left = before.keys().filter(|key| !self.topics.contains_key(key));
         let left = left.map(|key| (key, &TopicHealth::NotSubscribed));
@@ -61,6 +69,11 @@ impl Health {
         events.extend(left.chain(changed).map(|((topic, content_topic), health)| {
             Event::ContentTopicHealth { topic: *topic, content_topic: content_topic.clone(), health: *health }
         }));
+    }
+
+    /// The health of each content topic that is wanted, as told last.
+    pub fn topics(&self) -> impl Iterator<Item = (PubsubTopic, &ContentTopic, TopicHealth)> {
+        self.topics.iter().map(|((topic, content_topic), health)| (*topic, content_topic, *health))
     }
 
     /// The connection, as told last.
@@ -79,10 +92,9 @@ const fn topic_health(confirmed: usize) -> TopicHealth {
 
 #[cfg(test)]
 mod tests {
-    use weir_core::{ClusterId, PeerId, ShardId, Timestamp, filter::Answer};
+    use weir_core::{ClusterId, ShardId};
 
     use super::*;
-    use crate::filter::{Client, ClientConfig, ClientEffect};
 
     #[test]
     fn a_connection_is_as_good_as_its_worst_service() {
@@ -101,29 +113,24 @@ mod tests {
 
     #[test]
     fn changes_are_told_once() {
-        let now = Timestamp::ZERO;
         let topic = PubsubTopic::new(ClusterId(1), ShardId(0)).expect("shard");
         let content_topic = ContentTopic::new("/a/1/b/proto").expect("topic");
-        let (mut client, mut asked) = (Client::new(ClientConfig::default()), Vec::new());
         let (mut health, mut events) = (Health::default(), Vec::new());
         let is = |health| Event::ContentTopicHealth { topic, content_topic: content_topic.clone(), health };
-        let mut told = |reach, client: &Client| {
-            health.update(reach, client, &mut events);
+        let mut told = |reach, confirmed: Option<usize>| {
+            let content_topic = content_topic.clone();
+            let wanted = confirmed.map(|confirmed| Subscription { topic, content_topic, confirmed });
+            health.update(reach, wanted.as_slice(), &mut events);
             std::mem::take(&mut events)
         };
 
         let nobody = Reach::default();
-        assert_eq!(told(nobody, &client), [Event::ConnectionStatus(ConnectionStatus::Disconnected)]);
-        assert_eq!(told(nobody, &client), []);
-        client.subscribe(topic, [content_topic.clone()], now, &mut asked);
-        assert_eq!(told(nobody, &client), [is(TopicHealth::UnHealthy)]);
-        for (n, expected) in [(1, TopicHealth::MinimallyHealthy), (2, TopicHealth::SufficientlyHealthy)] {
-            client.peer_available(PeerId::from_bytes(&[n]).expect("a byte"), None, now, &mut asked);
-            let ClientEffect::Ask { id, .. } = asked.pop().expect("a request");
-            client.answered(id, Ok(Answer::ok()), now, &mut asked);
-            assert_eq!(told(nobody, &client), [is(expected)]);
-        }
-        client.unsubscribe(topic, std::slice::from_ref(&content_topic), now, &mut asked);
-        assert_eq!(told(nobody, &client), [is(TopicHealth::NotSubscribed)]);
+        assert_eq!(told(nobody, None), [Event::ConnectionStatus(ConnectionStatus::Disconnected)]);
+        assert_eq!(told(nobody, None), []);
+        assert_eq!(told(nobody, Some(0)), [is(TopicHealth::UnHealthy)]);
+        assert_eq!(told(nobody, Some(1)), [is(TopicHealth::MinimallyHealthy)]);
+        assert_eq!(told(nobody, Some(1)), []);
+        assert_eq!(told(nobody, Some(2)), [is(TopicHealth::SufficientlyHealthy)]);
+        assert_eq!(told(nobody, None), [is(TopicHealth::NotSubscribed)]);
     }
 }

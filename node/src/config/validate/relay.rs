@@ -7,6 +7,7 @@ use crate::config::{
     ConfigError, Preset, RelayConfig, Sharding,
     layers::{Given, Layers},
     presets::TWN_CLUSTER,
+    raw::Mode,
 };
 
 /// Room for an RLN proof (about 350 bytes), the longest content topic and meta, and a short payload.
@@ -15,16 +16,21 @@ const LEAST_MESSAGE_SIZE: usize = 2 * 1024;
 const MOST_MESSAGE_SIZE: usize = 16 * 1024 * 1024;
 
 pub(super) fn validate(layers: &Layers) -> Result<RelayConfig, ConfigError> {
-    let relay = take!(layers, relay.relay);
-    if !relay.value {
+    let (relay, mode) = (take!(layers, relay.relay), take!(layers, relay.mode));
+    let at_the_edge = mode.value == Mode::Edge;
+    if !relay.value && !at_the_edge {
         return Err(ConfigError::RelayOff { setting: relay.setting });
     }
     let cluster = cluster(layers)?;
     let sharding = sharding(layers, cluster)?;
+    if at_the_edge && sharding == Sharding::Static {
+        return Err(ConfigError::EdgeWithoutShards { setting: mode.setting });
+    }
     Ok(RelayConfig {
         cluster,
+        at_the_edge,
         sharding,
-        shards: shards(layers, sharding)?,
+        shards: if at_the_edge { Vec::new() } else { shards(layers, sharding)? },
         content_topics: content_topics(layers, sharding)?,
         max_message_size: max_message_size(layers)?,
     })

@@ -89,6 +89,12 @@ fn contradictions_are_refused_by_the_rule_they_break() {
     type Rule = fn(&ConfigError) -> bool;
     let cases: &[(&[&str], Rule)] = &[
         (&["--relay=false"], |e| matches!(e, ConfigError::RelayOff { .. })),
+        (&["--mode=edge", "--relay=true"], |e| matches!(e, ConfigError::AtTheEdge { .. })),
+        (&["--mode=edge", "--rln-relay=true"], |e| matches!(e, ConfigError::AtTheEdge { .. })),
+        (&["--mode=edge", "--store"], |e| matches!(e, ConfigError::AtTheEdge { .. })),
+        (&["--mode=edge", "--lightpush"], |e| matches!(e, ConfigError::AtTheEdge { .. })),
+        (&["--mode=edge", "--filter"], |e| matches!(e, ConfigError::AtTheEdge { .. })),
+        (&["--mode=edge", "--peer-exchange"], |e| matches!(e, ConfigError::AtTheEdge { .. })),
         (&["--preset=logos.dev", "--cluster-id=5"], |e| {
             matches!(e, ConfigError::PresetHasOtherCluster { .. })
         }),
