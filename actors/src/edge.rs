@@ -46,8 +46,6 @@ use crate::{
 };
 
 mod handle;
-#[cfg(test)]
-mod tests;
 
 pub use handle::{EdgeError, EdgeHandle, EdgeReport};
 

@@ -6,6 +6,7 @@ mod document;
 mod fake;
 mod filter;
 mod lightpush;
+mod messaging;
 mod node;
 mod publish;
 mod relay;

@@ -32,7 +32,8 @@ impl Rig {
         let client = place.handle();
         let (clock, metrics) = (clock(), FilterClientMetrics::register(&mut Registry::default()));
         let factory = move |lease| {
-            let (ports, clock, metrics) = (Ports { ask: ask.clone() }, clock.clone(), metrics.clone());
+            let (ports, clock, metrics) =
+                (Ports { ask: ask.clone(), told: None }, clock.clone(), metrics.clone());
             Ok(FilterClientActor::new(ClientConfig::default(), &named, ports, clock, metrics, lease))
         };
         let (faults, _) = tokio::sync::mpsc::channel(32);
