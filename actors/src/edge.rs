@@ -214,14 +214,18 @@ impl EdgeActor {
                 SenderEffect::Push { id, peer, outgoing } => self.push(id, &peer, *outgoing),
                 SenderEffect::Query { id, peer, hashes } => self.confirm(id, &peer, hashes),
                 SenderEffect::Event(event) => self.tell(event, now),
-                // Only what came with a proof needs a new one, and proofs are made by the services here.
-                SenderEffect::Renew(id) => self.step_sender(ctx, |sender, now, effects| {
-                    sender.renewed(id, Err("this node makes no proofs".to_owned()), now, effects);
-                }),
+                SenderEffect::Renew(id) => self.refuse_renewal(id, ctx),
             }
         }
         self.metrics.sending(self.sender.under_way(), self.sender.unconfirmed());
         self.arm(now, ctx);
+    }
+
+    /// Only what came with a proof needs a new one, and proofs are made by the services here.
+    fn refuse_renewal(&mut self, id: SendId, ctx: &mut Context<Self>) {
+        self.step_sender(ctx, |sender, now, effects| {
+            sender.renewed(id, Err("this node makes no proofs".to_owned()), now, effects);
+        });
     }
 
     /// Lets the receiver act, and does what follows.

@@ -187,6 +187,7 @@ pub struct StatusHandle {
     pub(crate) resume: Option<watch::Receiver<ResumeState>>,
     pub(crate) record: Option<watch::Receiver<Option<Arc<str>>>>,
     pub(crate) serves_peer_exchange: bool,
+    pub(crate) serves_filter: bool,
     pub(crate) clock: Clock,
 }
 
@@ -232,6 +233,11 @@ impl StatusHandle {
             epoch,
             resets_at: watch.epoch_length.end(epoch),
         })
+    }
+
+    /// Whether messages are pushed to filter clients.
+    pub const fn serves_filter(&self) -> bool {
+        self.serves_filter
     }
 
     /// Whether peers are told of others.

@@ -614,6 +614,7 @@ impl Node {
                 resume: resume_seen,
                 record: record_seen,
                 serves_peer_exchange: peer_exchange.serves,
+                serves_filter: filter.service.is_some(),
                 clock,
             },
         };

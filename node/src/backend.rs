@@ -190,6 +190,9 @@ impl Backend for NodeBackend {
                 lightpush_peers: 0,
                 legacy_lightpush_peers: 0,
                 serves_peer_exchange: false,
+                serves_filter: false,
+                filter_peers: None,
+                edge: None,
             };
             return Ok(starting.report());
         };
@@ -227,6 +230,12 @@ impl Backend for NodeBackend {
             lightpush_peers: connected(protocol_id::LIGHTPUSH),
             legacy_lightpush_peers: connected(protocol_id::LIGHTPUSH_LEGACY),
             serves_peer_exchange: running.handles.status.serves_peer_exchange(),
+            serves_filter: running.handles.status.serves_filter(),
+            filter_peers: running.handles.filter.as_ref().map(|_| connected(protocol_id::FILTER_SUBSCRIBE)),
+            edge: match &running.handles.edge {
+                Some(edge) => Some(edge.report().await.map_err(health_error)?.connection),
+                None => None,
+            },
         };
         Ok(facts.report())
     }

@@ -112,6 +112,12 @@ pub struct Facts {
     pub legacy_lightpush_peers: usize,
     /// Whether peers are told of others.
     pub serves_peer_exchange: bool,
+    /// Whether messages are pushed to filter clients.
+    pub serves_filter: bool,
+    /// Peers that push by filter; none when the node is no filter client.
+    pub filter_peers: Option<usize>,
+    /// How a node without relay is connected; none when the node relays.
+    pub edge: Option<ConnectionStatus>,
 }
 
 /// Health of one protocol.
@@ -167,17 +173,21 @@ impl Facts {
     pub fn report(&self) -> Report {
         let not_mounted = |name| ProtocolHealth::new(name, HealthWord::NotMounted);
         let mut protocols = vec![self.relay(), self.rln(), self.store()];
-        protocols.push(not_mounted("Filter"));
+        protocols.push(self.filter());
         protocols.extend(["Lightpush", "Legacy Lightpush"].map(|name| self.lightpush(name)));
         protocols.push(self.peer_exchange());
         protocols.extend(NO_SERVICES.map(not_mounted));
         protocols.extend([
             client("Store Client", self.store_peers, "No Store service peer available yet"),
-            not_mounted("Filter Client"),
+            match self.filter_peers {
+                None => not_mounted("Filter Client"),
+                Some(peers) => client("Filter Client", peers, "No Filter service peer available yet"),
+            },
             client("Lightpush Client", self.lightpush_peers, NO_LIGHTPUSH_PEER),
             client("Legacy Lightpush Client", self.legacy_lightpush_peers, NO_LIGHTPUSH_PEER),
         ]);
-        Report { node: self.node(), connection: ConnectionStatus::of(self.relay_peers), protocols }
+        let connection = self.edge.unwrap_or(ConnectionStatus::of(self.relay_peers));
+        Report { node: self.node(), connection, protocols }
     }
 
     const fn node(&self) -> HealthWord {
@@ -195,9 +205,10 @@ impl Facts {
     }
 
     const fn relay(&self) -> ProtocolHealth {
-        match self.relay_peers {
-            0 => ProtocolHealth::not_ready("Relay", "No connected peers"),
-            _ => ProtocolHealth::new("Relay", HealthWord::Ready),
+        match (self.edge, self.relay_peers) {
+            (Some(_), _) => ProtocolHealth::new("Relay", HealthWord::NotMounted),
+            (None, 0) => ProtocolHealth::not_ready("Relay", "No connected peers"),
+            (None, _) => ProtocolHealth::new("Relay", HealthWord::Ready),
         }
     }
 
@@ -219,6 +230,15 @@ impl Facts {
             (false, _) => ProtocolHealth::new(name, HealthWord::NotMounted),
             (true, 0) => ProtocolHealth::not_ready(name, "No connected peers to publish to"),
             (true, _) => ProtocolHealth::new(name, HealthWord::Ready),
+        }
+    }
+
+    /// What is pushed comes by relay.
+    const fn filter(&self) -> ProtocolHealth {
+        match (self.serves_filter, self.relay_peers) {
+            (false, _) => ProtocolHealth::new("Filter", HealthWord::NotMounted),
+            (true, 0) => ProtocolHealth::not_ready("Filter", "No connected peers to relay messages"),
+            (true, _) => ProtocolHealth::new("Filter", HealthWord::Ready),
         }
     }
 
@@ -276,6 +296,9 @@ mod tests {
         lightpush_peers: 0,
         legacy_lightpush_peers: 0,
         serves_peer_exchange: false,
+        serves_filter: false,
+        filter_peers: None,
+        edge: None,
     };
 
     #[test]
@@ -315,6 +338,29 @@ mod tests {
         assert_eq!(report.protocols[0], ProtocolHealth::not_ready("Relay", "No connected peers"));
         assert_eq!(report.protocols[1].word, HealthWord::NotMounted);
         assert_eq!(report.protocols.len(), 13);
+    }
+
+    #[test]
+    fn filter_is_told_as_a_service_and_as_a_client() {
+        let word = |facts: Facts, name| {
+            let report = facts.report();
+            report.protocols.iter().find(|protocol| protocol.name == name).map(|protocol| protocol.word)
+        };
+        use HealthWord::{NotMounted, NotReady, Ready};
+        assert_eq!(word(RUNNING, "Filter"), Some(NotMounted));
+        assert_eq!(word(Facts { serves_filter: true, ..RUNNING }, "Filter"), Some(NotReady));
+        let serving = Facts { serves_filter: true, relay_peers: 1, ..RUNNING };
+        assert_eq!(word(serving, "Filter"), Some(Ready));
+        for (filter_peers, expected) in [(None, NotMounted), (Some(0), NotReady), (Some(1), Ready)] {
+            assert_eq!(word(Facts { filter_peers, ..RUNNING }, "Filter Client"), Some(expected));
+        }
+    }
+
+    #[test]
+    fn a_node_at_the_edge_has_no_relay_and_is_connected_all_the_same() {
+        let report = Facts { edge: Some(ConnectionStatus::Connected), ..RUNNING }.report();
+        assert_eq!((report.node, report.connection), (HealthWord::Ready, ConnectionStatus::Connected));
+        assert_eq!(report.protocols[0].word, HealthWord::NotMounted);
     }
 
     #[test]

@@ -82,6 +82,9 @@ impl Fake {
             lightpush_peers: 0,
             legacy_lightpush_peers: 0,
             serves_peer_exchange: false,
+            serves_filter: false,
+            filter_peers: None,
+            edge: None,
         };
         let script = Script {
             initializing: false,
