@@ -113,7 +113,10 @@ async fn a_group_that_is_not_installed_says_which_flag_installs_it() {
             "/filter/v2/subscriptions",
             "/filter endpoints are not available. Please check your configuration: --filternode",
         ),
-        ("/messaging/v1/subscriptions", "/messaging endpoints are not available."),
+        (
+            "/messaging/v1/subscriptions",
+            "/messaging endpoints are not available. Please check your configuration: --mode=edge",
+        ),
     ];
     for (path, text) in cases {
         assert_eq!(get(&app, path).await.plain(), (404, text));

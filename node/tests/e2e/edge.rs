@@ -81,9 +81,10 @@ async fn two_nodes_at_the_edge_talk_through_the_services_of_others() {
     let world = World::new();
     let one = service(&world, "one").start().await;
     let two = service(&world, "two").peer(&one).start().await;
-    meshed(&[&one, &two], topic(0)).await;
-    let alice = edge(&world, "alice", &[&one, &two]).start().await;
-    let bob = edge(&world, "bob", &[&one, &two]).start().await;
+    let three = service(&world, "three").peer(&one).peer(&two).start().await;
+    meshed(&[&one, &two, &three], topic(0)).await;
+    let alice = edge(&world, "alice", &[&one, &two, &three]).start().await;
+    let bob = edge(&world, "bob", &[&one, &two, &three]).start().await;
     subscribe(&bob).await;
     until_subscribed(&bob, 2.0).await;
 
@@ -91,7 +92,7 @@ async fn two_nodes_at_the_edge_talk_through_the_services_of_others() {
     assert_eq!(events(&alice, &id).await, ["propagated", "sent"]);
     assert_eq!(received(&bob, 1).await, [b"hello"]);
 
-    // One of the two dies, and everything goes on.
+    // One of them dies, and everything goes on.
     let two = two.kill();
     let id = send(&alice, b"still there").await;
     assert_eq!(events(&alice, &id).await, ["propagated", "sent"]);
@@ -122,7 +123,7 @@ async fn what_passed_while_nobody_served_is_fetched() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_at_the_edge_does_not_offer_relay_and_says_what_it_lacks() {
     let world = World::new();
-    let one = service(&world, "one").option("rest-admin", true).start().await;
+    let one = service(&world, "one").start().await;
     let bob = edge(&world, "bob", &[&one]).start().await;
     let protocols = until("one knows bob", SOON, async || {
         let peers = one.rest().get("/admin/v1/peers").await;
