@@ -1,26 +1,30 @@
 //! js-waku as it comes from npm, served by a node over WebSockets.
 
 use std::{
+    collections::BTreeSet,
     ops::Range,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use crate::{
     javascript::{address_with, javascript},
-    node::Setup,
+    node::{Node, Setup},
     ports::free_port,
     wait::{SOON, until_true},
-    world::{CLUSTER, World, topic},
+    world::{CLUSTER, World, meshed, topic},
 };
 
 /// Two content topics of shard 3 (of 8), and one that nobody uses.
 const TOPICS: [&str; 2] = ["/toychat/2/huilong/proto", "/toychat/2/dongting/proto"];
 const ABSENT: &str = "/toychat/2/nobody/proto";
 const SHARD: u16 = 3;
+
+/// A minute and a wide margin.
+const QUIET_LIMIT: Duration = Duration::from_secs(150);
 
 /// A node that browsers can dial.
 fn for_browsers(world: &World) -> Setup {
@@ -29,6 +33,12 @@ fn for_browsers(world: &World) -> Setup {
         .option("rln-relay", false)
         .option("websocket-support", true)
         .option("websocket-port", free_port())
+}
+
+/// Runs `scenarios/<scenario>.mjs` at the node's plain WebSocket.
+async fn visit<T: DeserializeOwned + Send + 'static>(node: &Node, scenario: &str, arguments: &Value) -> T {
+    let address = address_with(node, "/ws/p2p/").await;
+    javascript("waku.mjs", vec![scenario.to_owned(), address, arguments.to_string()], None).await
 }
 
 /// What `scenarios/store.mjs` saw: payloads by page.
@@ -76,9 +86,7 @@ async fn js_waku_reads_the_metadata_and_asks_the_archive_in_all_its_ways() {
     until_true("all are stored", SOON, async || stored().await.len() == usize::from(MESSAGES) + 2).await;
 
     let arguments = json!({"contentTopics": TOPICS, "middle": [4, 9], "absent": ABSENT});
-    let address = address_with(&node, "/ws/p2p/").await;
-    let seen: Store =
-        javascript("waku.mjs", vec!["store".to_owned(), address, arguments.to_string()], None).await;
+    let seen: Store = visit(&node, "store", &arguments).await;
 
     assert_eq!((seen.cluster, seen.shards), (CLUSTER.0, (0..8).collect()));
     let hash = |message: &Value| message["messageHash"].as_str().expect("a hash").replace("0x", "");
@@ -95,5 +103,115 @@ async fn js_waku_reads_the_metadata_and_asks_the_archive_in_all_its_ways() {
     assert_eq!(seen.after_cursor, one_page(5..25));
     assert_eq!(seen.two_topics, one_page(0..27));
     assert!(seen.absent.is_empty(), "{:?}", seen.absent);
+    node.stop();
+}
+
+/// What `scenarios/relay.mjs` saw.
+#[derive(Debug, Deserialize)]
+struct Relay {
+    received: Vec<u8>,
+    decrypted: Vec<Vec<u8>>,
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn js_waku_is_a_peer_of_gossipsub_and_reads_back_what_it_encrypts() {
+    let world = World::new();
+    let node = for_browsers(&world).option("store", true).start().await;
+    let arguments =
+        json!({"contentTopic": TOPICS[0], "pubsubTopic": topic(SHARD).to_string(), "expected": 3});
+    let others = async {
+        until_true("js-waku is in the mesh", SOON, async || node.rest().mesh(topic(SHARD)).await.len() == 1)
+            .await;
+        for number in 0..3 {
+            let message = json!({"payload": STANDARD.encode([number]), "contentTopic": TOPICS[0]});
+            let reply = node.rest().try_publish_json(topic(SHARD), &message).await.expect("answered");
+            assert!(reply.is_ok(), "{reply:?}");
+        }
+        let mut received = Vec::new();
+        until_true("the node has what js-waku sent", SOON, async || {
+            received.extend(node.rest().take_messages(topic(SHARD)).await);
+            // The node's own have one byte that is less than 3; encrypted ones have many.
+            received.iter().filter(|message| message.payload[0] > 2 || message.payload.len() > 1).count() == 3
+        })
+        .await;
+        received
+    };
+    let (seen, received) = tokio::join!(visit::<Relay>(&node, "relay", &arguments), others);
+    assert_eq!(BTreeSet::from_iter(seen.received), (0..3).collect());
+    assert_eq!(seen.decrypted, [[101], [102]]);
+    assert!(received.iter().any(|message| message.payload == [100]), "{received:?}");
+    assert!(received.iter().all(|message| message.payload != [101] && message.payload != [102]));
+    node.stop();
+}
+
+/// What `scenarios/lightpush.mjs` saw.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct LightPush {
+    current: Pushed,
+    legacy: Pushed,
+    too_long: Pushed,
+    again: Pushed,
+}
+
+/// How many services took a message, and why others did not.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+struct Pushed {
+    successes: usize,
+    failures: Vec<String>,
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn js_waku_publishes_by_light_push_in_both_versions() {
+    let world = World::new();
+    let node = for_browsers(&world).option("lightpush", true).start().await;
+    let other = world.plain_node("other").option("rln-relay", false).peer(&node).start().await;
+    meshed(&[&node, &other], topic(SHARD)).await;
+    let seen: LightPush = visit(&node, "lightpush", &json!({"contentTopic": TOPICS[0]})).await;
+    for taken in [&seen.current, &seen.legacy, &seen.again] {
+        assert_eq!(taken, &Pushed { successes: 1, failures: vec![] }, "{seen:?}");
+    }
+    assert_eq!(seen.too_long, Pushed { successes: 0, failures: vec!["Remote peer rejected".to_owned()] });
+    let received = other.receive(topic(SHARD), 3).await;
+    let payloads: BTreeSet<_> = received.into_iter().map(|message| message.payload).collect();
+    assert_eq!(payloads, BTreeSet::from([vec![2], vec![3], vec![4]]));
+    node.stop();
+}
+
+/// What `scenarios/held.mjs` saw: payloads.
+#[derive(Debug, Deserialize)]
+struct Held {
+    first: Vec<u8>,
+    quiet: Vec<u8>,
+    /// The connection after the quiet minute is the one before.
+    kept: bool,
+    again: Vec<u8>,
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn js_waku_goes_on_after_a_quiet_minute_and_after_the_node_was_started_anew() {
+    let world = World::new();
+    let node = for_browsers(&world).option("store", true).start().await;
+    let message = json!({"payload": STANDARD.encode([7]), "contentTopic": TOPICS[0]});
+    let reply = node.rest().try_publish_json(topic(SHARD), &message).await.expect("answered");
+    assert!(reply.is_ok(), "{reply:?}");
+    until_true("it is stored", SOON, async || {
+        let page = node.rest().get("/store/v3/messages").await;
+        page["messages"].as_array().is_some_and(|messages| messages.len() == 1)
+    })
+    .await;
+
+    let restart = world.path().join("restart");
+    let arguments = json!({"contentTopic": TOPICS[0], "restart": restart});
+    let address = address_with(&node, "/ws/p2p/").await;
+    let visit = javascript::<Held>("waku.mjs", vec!["held".to_owned(), address, arguments.to_string()], None);
+    let restarted = async {
+        // The quiet minute, and what js-waku needs around it.
+        until_true("js-waku was quiet", QUIET_LIMIT, async || restart.exists()).await;
+        node.stop().start().await
+    };
+    let (seen, node) = tokio::join!(visit, restarted);
+    assert_eq!([&seen.first, &seen.quiet, &seen.again], [&[7]; 3], "{seen:?}");
+    assert!(seen.kept, "{seen:?}");
     node.stop();
 }

@@ -8,7 +8,7 @@
 import { createLightNode } from '@waku/sdk'
 
 const [scenario, address, argumentsText] = process.argv.slice(2)
-const { default: run } = await import(`./scenarios/${scenario}.mjs`)
+const { default: run, libp2p } = await import(`./scenarios/${scenario}.mjs`)
 
 const waku = await createLightNode({
   defaultBootstrap: false,
@@ -16,7 +16,7 @@ const waku = await createLightNode({
   discovery: { dns: false, peerExchange: false, peerCache: false },
   networkConfig: { clusterId: 66, numShardsInCluster: 8 },
   // The default leaves out everything but wss to names.
-  libp2p: { filterMultiaddrs: false, hideWebSocketInfo: true },
+  libp2p: { filterMultiaddrs: false, hideWebSocketInfo: true, ...libp2p },
 })
 await waku.dial(address)
 console.log(JSON.stringify(await run(waku, JSON.parse(argumentsText))))
