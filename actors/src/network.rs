@@ -400,11 +400,14 @@ pub(crate) fn same_ports(listen: &[String], listening: &[String]) -> Vec<String>
         listening.iter().find(fits)?.split('/').nth(4)
     };
     let again = |text: &String| {
-        let Some((stem, transport)) = text.split_once("/tcp/0") else { return text.clone() };
+        let split = ["/tcp/", "/udp/"].map(|below| Some((below, text.split_once(&format!("{below}0"))?)));
+        let Some((below, (stem, transport))) = split.into_iter().flatten().next() else {
+            return text.clone();
+        };
         let family = if stem.starts_with("/ip4/") { "/ip4/" } else { "/ip6/" };
         // An unspecified address is listened on as several concrete ones, with one port.
-        let port = port_at(&format!("{stem}/tcp/"), transport).or_else(|| port_at(family, transport));
-        port.map_or_else(|| text.clone(), |port| format!("{stem}/tcp/{port}{transport}"))
+        let port = port_at(&format!("{stem}{below}"), transport).or_else(|| port_at(family, transport));
+        port.map_or_else(|| text.clone(), |port| format!("{stem}{below}{port}{transport}"))
     };
     listen.iter().map(again).collect()
 }

@@ -23,12 +23,13 @@ pub enum AddressError {
     /// The host or the port is missing, or what follows is no transport of this node.
     #[error(
         "`{0}` is not an address weir can use: expected /ip4|ip6|dns|dns4|dns6/<host>/tcp/<port>, then nothing, \
-         /ws, /wss or /tls/ws, then /p2p/<peer id>"
+         /ws, /wss or /tls/ws, or /udp/<port>/quic-v1, then /p2p/<peer id>"
     )]
     Unsupported(String),
     /// Not where a node can listen.
     #[error(
-        "`{0}` is not an address to listen on: expected /ip4|ip6/<address>/tcp/<port>, then nothing, /ws or /wss"
+        "`{0}` is not an address to listen on: expected /ip4|ip6/<address>/tcp/<port>, then nothing, /ws or /wss, \
+         or /udp/<port>/quic-v1"
     )]
     NotToListenOn(String),
     /// The peer id at the end is missing.
@@ -40,6 +41,7 @@ pub enum AddressError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Carrier {
     Tcp,
+    Quic,
     WebSocket,
     SecureWebSocket,
 }
@@ -47,8 +49,8 @@ pub(crate) enum Carrier {
 /// An address taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Parts {
-    /// The host and the port.
-    pub(crate) tcp: Multiaddr,
+    /// The host and the port, and what it takes to have a stream of bytes or a QUIC connection there.
+    pub(crate) socket: Multiaddr,
     /// The host as a URL has it.
     pub(crate) host: String,
     pub(crate) port: u16,
@@ -58,18 +60,19 @@ pub(crate) struct Parts {
     pub(crate) peer: Option<Libp2pPeerId>,
 }
 
-/// Reads `/<ip4|ip6|dns|dns4|dns6>/<host>/tcp/<port>`, `/ws`, `/wss`, `/tls/ws` or nothing, then
-/// `/p2p/<peer id>`.
+/// Reads `/<ip4|ip6|dns|dns4|dns6>/<host>/tcp/<port>`, `/ws`, `/wss`, `/tls/ws` or nothing, or
+/// `/udp/<port>/quic-v1`, then `/p2p/<peer id>`; that may be a relay's, followed by `/p2p-circuit/p2p/<peer id>`.
 pub fn parse(text: &str) -> Result<PeerAddress, AddressError> {
     let address = parse_multiaddr(text)?;
-    let parts = take_apart(&address).ok_or_else(|| AddressError::Unsupported(text.to_owned()))?;
-    match parts.peer {
+    let whose = whose(&address).ok_or_else(|| AddressError::Unsupported(text.to_owned()))?;
+    match whose {
         Some(peer) => Ok(PeerAddress::new(peer_id(&peer), &address.to_string())),
         None => Err(AddressError::NoPeerId(text.to_owned())),
     }
 }
 
-/// Reads `/<ip4|ip6>/<address>/tcp/<port>` and `/ws`, `/wss` or nothing, where a node can listen.
+/// Reads `/<ip4|ip6>/<address>/tcp/<port>` and `/ws`, `/wss` or nothing, or `/udp/<port>/quic-v1`, where a
+/// node can listen.
 pub(crate) fn parse_listen(text: &str) -> Result<Multiaddr, AddressError> {
     let address = parse_multiaddr(text)?;
     let has_ip = matches!(address.iter().next(), Some(Protocol::Ip4(_) | Protocol::Ip6(_)));
@@ -80,15 +83,21 @@ pub(crate) fn parse_listen(text: &str) -> Result<Multiaddr, AddressError> {
     }
 }
 
-/// The parts of an address, unless it is one of another form than [`parse`] reads; the peer id may
-/// be missing.
+/// The parts of an address, unless it is one of another form than [`parse`] reads or goes through a
+/// relay; the peer id may be missing.
 pub(crate) fn take_apart(address: &Multiaddr) -> Option<Parts> {
     let mut rest = address.iter().peekable();
     let host = rest.next()?;
-    let (host_text, Protocol::Tcp(port)) = (host_text(&host)?, rest.next()?) else { return None };
-    let tcp = Multiaddr::from_iter([host, Protocol::Tcp(port)]);
+    let host_text = host_text(&host)?;
+    let transport = rest.next()?;
+    let mut socket = Multiaddr::from_iter([host, transport.clone()]);
+    let (Protocol::Tcp(port) | Protocol::Udp(port)) = transport else { return None };
     let mut server_name = None;
     let carrier = match rest.peek() {
+        _ if matches!(transport, Protocol::Udp(_)) => {
+            socket.push(rest.next_if_eq(&Protocol::QuicV1)?);
+            Carrier::Quic
+        }
         Some(Protocol::Ws(_) | Protocol::Wss(_) | Protocol::Tls) => match rest.next()? {
             Protocol::Ws(path) if path == "/" => Carrier::WebSocket,
             Protocol::Wss(path) if path == "/" => Carrier::SecureWebSocket,
@@ -111,7 +120,28 @@ pub(crate) fn take_apart(address: &Multiaddr) -> Option<Parts> {
         Some(_) => return None,
         None => None,
     };
-    rest.next().is_none().then_some(Parts { tcp, host: host_text, port, carrier, server_name, peer })
+    rest.next().is_none().then_some(Parts { socket, host: host_text, port, carrier, server_name, peer })
+}
+
+/// Whose address it is, `None` within where that is not told. `None` for one that is of another form
+/// than [`parse`] reads.
+fn whose(address: &Multiaddr) -> Option<Option<Libp2pPeerId>> {
+    let parts: Vec<_> = address.iter().collect();
+    let Some(at) = parts.iter().position(|part| *part == Protocol::P2pCircuit) else {
+        return take_apart(address).map(|parts| parts.peer);
+    };
+    // The relay has to be known by its id.
+    take_apart(&Multiaddr::from_iter(parts[..at].iter().cloned()))?.peer?;
+    match parts[at + 1..] {
+        [] => Some(None),
+        [Protocol::P2p(peer)] => Some(Some(peer)),
+        _ => None,
+    }
+}
+
+/// Whether this leads through a relay.
+pub(crate) fn is_relayed(address: &Multiaddr) -> bool {
+    address.iter().any(|part| part == Protocol::P2pCircuit)
 }
 
 /// Puts addresses in the order in which they are best dialled and shown.
@@ -125,6 +155,11 @@ pub(crate) fn is_websocket(address: &Multiaddr) -> bool {
     address.iter().any(|part| matches!(part, Protocol::Ws(_) | Protocol::Wss(_)))
 }
 
+/// Whether this is dialled with QUIC.
+pub(crate) fn is_quic(address: &Multiaddr) -> bool {
+    address.iter().any(|part| part == Protocol::QuicV1)
+}
+
 /// Whether a text is an address under which a node can be known to others, without its peer id.
 pub fn can_be_announced(text: &str) -> bool {
     parse_multiaddr(text).is_ok_and(|address| {
@@ -135,6 +170,11 @@ pub fn can_be_announced(text: &str) -> bool {
 /// Whether a text is an address browsers can dial.
 pub fn is_for_browsers(text: &str) -> bool {
     parse_multiaddr(text).is_ok_and(|address| is_websocket(&address))
+}
+
+/// Whether a text is an address that is dialled with QUIC.
+pub fn is_for_quic(text: &str) -> bool {
+    parse_multiaddr(text).is_ok_and(|address| is_quic(&address))
 }
 
 /// Reads an address under which the node is known to others, with or without its peer id.
@@ -190,6 +230,12 @@ mod tests {
                 let address = parse(&text).expect("an address");
                 assert_eq!((address.as_str(), address.peer().to_string().as_str()), (text.as_str(), PEER));
             }
+            let relay = Libp2pPeerId::random();
+            for way in ["/udp/1/quic-v1".to_owned(), format!("/tcp/1/ws/p2p/{relay}/p2p-circuit")] {
+                let text = format!("{host}{way}/p2p/{PEER}");
+                let address = parse(&text).expect("an address");
+                assert_eq!((address.as_str(), address.peer().to_string().as_str()), (text.as_str(), PEER));
+            }
         }
     }
 
@@ -198,7 +244,10 @@ mod tests {
         let parts = |text: &str| take_apart(&text.parse().expect("a multiaddr")).expect("an address");
         let plain = parts("/ip6/::1/tcp/80/ws");
         assert_eq!((plain.host.as_str(), plain.port, plain.carrier), ("[::1]", 80, Carrier::WebSocket));
-        assert_eq!(plain.tcp.to_string(), "/ip6/::1/tcp/80");
+        assert_eq!(plain.socket.to_string(), "/ip6/::1/tcp/80");
+        let quic = parts("/ip4/127.0.0.1/udp/443/quic-v1");
+        assert_eq!((quic.port, quic.carrier), (443, Carrier::Quic));
+        assert_eq!(quic.socket.to_string(), "/ip4/127.0.0.1/udp/443/quic-v1");
         let secure = parts("/dns4/a.example/tcp/443/tls/sni/b.example/ws");
         assert_eq!((secure.host.as_str(), secure.carrier), ("a.example", Carrier::SecureWebSocket));
         assert_eq!(secure.server_name.as_deref(), Some("b.example"));
@@ -210,8 +259,12 @@ mod tests {
     fn other_texts_are_refused_by_the_rule_they_break() {
         let unsupported = |text: &str| Err(AddressError::Unsupported(text.to_owned()));
         for transport in [
-            "udp/1/quic-v1",
             "udp/1",
+            "udp/1/quic",
+            "udp/1/quic-v1/ws",
+            "udp/1/quic-v1/webtransport",
+            "tcp/1/quic-v1",
+            "tcp/1/p2p-circuit",
             "tcp/1/tls",
             "tcp/1/ws/ws",
             "tcp/1/tls/wss",
@@ -220,8 +273,10 @@ mod tests {
             let text = format!("/ip4/127.0.0.1/{transport}/p2p/{PEER}");
             assert_eq!(parse(&text), unsupported(&text));
         }
-        let relayed = format!("/ip4/127.0.0.1/tcp/1/p2p/{PEER}/p2p-circuit/p2p/{PEER}");
-        assert_eq!(parse(&relayed), unsupported(&relayed));
+        let twice = format!("/ip4/127.0.0.1/tcp/1/p2p/{PEER}/p2p-circuit/p2p/{PEER}/p2p-circuit/p2p/{PEER}");
+        assert_eq!(parse(&twice), unsupported(&twice));
+        let at_relay = format!("/ip4/127.0.0.1/tcp/1/p2p/{PEER}/p2p-circuit");
+        assert_eq!(parse(&at_relay), Err(AddressError::NoPeerId(at_relay)));
         let bare = format!("/p2p/{PEER}");
         assert_eq!(parse(&bare), unsupported(&bare));
         for nobody in ["/ip4/127.0.0.1/tcp/60000", "/dns4/a.example/tcp/443/wss"] {
@@ -239,15 +294,20 @@ mod tests {
 
     #[test]
     fn a_node_listens_on_addresses_without_names_and_ids() {
-        for text in ["/ip4/0.0.0.0/tcp/0", "/ip6/::/tcp/60000", "/ip4/0.0.0.0/tcp/0/ws", "/ip6/::1/tcp/1/wss"]
-        {
+        for text in [
+            "/ip4/0.0.0.0/udp/0/quic-v1",
+            "/ip4/0.0.0.0/tcp/0",
+            "/ip6/::/tcp/60000",
+            "/ip4/0.0.0.0/tcp/0/ws",
+            "/ip6/::1/tcp/1/wss",
+        ] {
             assert!(parse_listen(text).is_ok(), "{text}");
         }
         for text in [
             &format!("/ip4/0.0.0.0/tcp/0/p2p/{PEER}"),
             "/dns4/a.example/tcp/1",
             "/ip4/0.0.0.0",
-            "/ip4/0.0.0.0/udp/0/quic-v1",
+            "/ip4/0.0.0.0/udp/0",
             "/ip4/0.0.0.0/tcp/0/tls/sni/a.example/ws",
         ] {
             assert_eq!(parse_listen(text), Err(AddressError::NotToListenOn(text.to_owned())));

@@ -8,13 +8,13 @@ use libp2p::{
     connection_limits::{self, ConnectionLimits},
     identify,
     identity::Keypair,
-    ping,
+    ping, relay,
     swarm::NetworkBehaviour,
 };
 
 use crate::{
-    Service, colocation::ColocationLimit, config::Config, gossip::tracked::Tracked, metadata, push, service,
-    single::SingleConnection,
+    Service, colocation::ColocationLimit, config::Config, gossip::tracked::Tracked, metadata, nat, push,
+    service, single::SingleConnection,
 };
 
 /// Handshakes from outside at a time. They take 10 s at most and cost a key agreement each; nodes
@@ -47,6 +47,7 @@ pub(crate) struct Behaviour {
     pub(crate) metadata: metadata::Behaviour,
     pub(crate) services: Services,
     pub(crate) push: push::Behaviour,
+    pub(crate) nat: nat::Behaviour,
 }
 
 /// What is asked in one frame and answered in one, each on its own protocol.
@@ -73,18 +74,26 @@ impl Services {
 }
 
 impl Behaviour {
-    pub(crate) fn new(local: PeerId, gossip: Tracked, identify: identify::Config, config: &Config) -> Self {
+    /// `circuits` comes with the transport through relays, if that is there.
+    pub(crate) fn new(
+        local: PeerId,
+        gossip: Tracked,
+        identify: identify::Config,
+        circuits: Option<relay::client::Behaviour>,
+        config: &Config,
+    ) -> Self {
         Self {
             limits: connection_limits::Behaviour::new(connection_limits(config.max_connections)),
             colocation: ColocationLimit::new(config.colocation),
             denied: allow_block_list::Behaviour::default(),
-            single: SingleConnection::new(local),
+            single: SingleConnection::new(local, config.nat.autonat.is_some()),
             gossip,
             identify: identify::Behaviour::new(identify),
             ping: ping::Behaviour::default(),
             metadata: metadata::behaviour(),
             services: Services::new(&config.serves, config.max_message_size),
             push: push::Behaviour::new(config.filter_clients.clone(), config.is_filter_client),
+            nat: nat::Behaviour::new(local, config.nat, circuits),
         }
     }
 }

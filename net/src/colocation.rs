@@ -22,6 +22,8 @@ use libp2p::{
     },
 };
 
+use crate::address::is_relayed;
+
 /// How many connections one IP address may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Colocation {
@@ -75,7 +77,7 @@ impl Colocation {
     /// The address a connection counts for, if it counts.
     fn place_of(self, remote: &Multiaddr) -> Option<IpAddr> {
         // The address of a peer behind a circuit relay is the relay's.
-        if remote.iter().any(|part| part == Protocol::P2pCircuit) {
+        if is_relayed(remote) {
             return None;
         }
         let ip = match remote.iter().next()? {

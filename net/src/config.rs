@@ -9,6 +9,7 @@ use crate::{
     PushStreams, Service,
     certificate::{Authorities, Certificate},
     colocation::Colocation,
+    nat::Nat,
 };
 
 /// The settings of [`crate::Network`]. Parameters of the protocols are not among them: they have to
@@ -17,17 +18,21 @@ use crate::{
 pub struct Config {
     /// The secp256k1 secret key the node is known by, 32 bytes big-endian.
     pub key: Zeroizing<[u8; 32]>,
-    /// Where to listen: `/<ip4|ip6>/<address>/tcp/<port>`, `/ws`, `/wss` or nothing; port 0 takes a
-    /// free one.
+    /// Where to listen: `/<ip4|ip6>/<address>/tcp/<port>` and `/ws`, `/wss` or nothing, or
+    /// `/udp/<port>/quic-v1`; port 0 takes a free one.
     pub listen: Vec<String>,
     /// The certificate of `/wss`, without which it cannot be listened on.
     pub certificate: Option<Certificate>,
     /// Who may vouch for a peer that is dialled by `/wss`.
     pub authorities: Authorities,
+    /// Whether QUIC is dialled and can be listened on.
+    pub quic: bool,
+    /// What to do about NAT.
+    pub nat: Nat,
     /// Addresses to tell others.
     pub announce: Vec<String>,
     /// Whether to tell the addresses listened on too. Those of WebSockets are left out when
-    /// `announce` has one: who writes that knows how browsers get here.
+    /// `announce` has one, and those of QUIC likewise: who writes that knows how to get here.
     pub announce_listeners: bool,
     /// The cluster whose topics exist for this node.
     pub cluster: ClusterId,
@@ -59,6 +64,8 @@ impl Config {
             listen: Vec::new(),
             certificate: None,
             authorities: Authorities::default(),
+            quic: false,
+            nat: Nat::default(),
             announce: Vec::new(),
             announce_listeners: true,
             cluster,
@@ -80,6 +87,8 @@ impl fmt::Debug for Config {
             .field("key", &"[REDACTED]")
             .field("listen", &self.listen)
             .field("certificate", &self.certificate)
+            .field("quic", &self.quic)
+            .field("nat", &self.nat)
             .field("announce", &self.announce)
             .field("announce_listeners", &self.announce_listeners)
             .field("cluster", &self.cluster)

@@ -5,14 +5,15 @@
 //! in the public names, so the rest of the node is tested without it.
 //!
 //! ```text
-//!  TCP | WebSocket | WebSocket over TLS     websocket, certificate
+//!  TCP | WebSocket | WebSocket over TLS     websocket, certificate (QUIC has no such layers)
 //!  Noise ─ Yamux | mplex                transport, stall (who takes what is written to him)
 //!    └─ limits, deny list, one per peer     behaviour, colocation, deny_list, single
 //!        ├─ gossipsub                    gossip (parameters, scores, filter, queues)
 //!        ├─ identify, ping
 //!        ├─ metadata                     metadata (answered here, from the last one set)
 //!        ├─ store, filter, light push, peer exchange   service (one frame each way, answered by the owner)
-//!        └─ filter push                  push (what clients are pushed comes from their owner directly)
+//!        ├─ filter push                  push (what clients are pushed comes from their owner directly)
+//!        └─ circuit relay, DCUtR, AutoNAT  nat (off unless wanted)
 //!             ▼
 //!         Network: Stream<Item = Event>  network (commands, events, closing)
 //! ```
@@ -37,6 +38,7 @@ mod exchange;
 mod gossip;
 mod metadata;
 mod metrics;
+mod nat;
 mod network;
 mod node_record;
 mod push;
@@ -54,6 +56,7 @@ pub use event::{
     MetadataError, QuestionId, RequestError, RequestId,
 };
 pub use metrics::Metrics;
+pub use nat::{Autonat, Nat};
 pub use network::{Network, Published};
 pub use node_record::{NodeRecord, OwnFacts, RecordError};
 pub use push::{PushEvent, PushFrame, PushStreams};

@@ -48,6 +48,9 @@ pub struct Metrics {
     pub(crate) inbound_failed: Counter,
     /// Moves when a connection from outside is refused for how many its IP address has.
     pub(crate) colocated: Counter,
+    relayed: Family<RelayedLabels, Counter>,
+    /// 1 while peers say that they can dial this node.
+    pub(crate) reachable: Gauge,
     /// Moves when a peer is denied for its score.
     pub(crate) graylisted: Counter,
     /// Moves when a peer is disconnected because its queue stayed full.
@@ -70,6 +73,23 @@ pub(crate) enum Intake {
     TooLarge,
     /// Ignored: too many messages wait for a verdict, or the network is closing.
     Shed,
+}
+
+/// What relays are about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RelayedKind {
+    /// A place at this node, for a peer to be reached through it.
+    Reservation,
+    /// A connection through this node.
+    Circuit,
+    /// A direct connection in place of one through a relay.
+    DirectConnection,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RelayedLabels {
+    kind: &'static str,
+    outcome: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -137,6 +157,8 @@ impl Metrics {
         net.register("dials_failed", "Dials without a connection", all.dials_failed.clone());
         net.register("inbound_failed", "Inbound connections refused or failed", all.inbound_failed.clone());
         net.register("colocated", "Inbound connections refused by IP address", all.colocated.clone());
+        net.register("relayed", "Reservations, circuits and direct connections", all.relayed.clone());
+        net.register("reachable", "Whether peers can dial this node", all.reachable.clone());
         net.register("graylisted", "Peers denied for their score", all.graylisted.clone());
         net.register("too_slow", "Peers disconnected with a full queue", all.too_slow.clone());
         net.register("messages_lost", "Messages that did not reach a peer", all.lost.clone());
@@ -149,6 +171,7 @@ impl Metrics {
     pub(crate) fn start(&self) {
         self.peers.set(0);
         self.queued.set(0);
+        self.reachable.set(0);
         for direction in [Direction::Inbound, Direction::Outbound] {
             self.connections.get_or_create(&Directed { direction: label(direction) }).set(0);
             for protocol in COUNTED_PROTOCOLS {
@@ -167,6 +190,17 @@ impl Metrics {
             Intake::Shed => "shed",
         };
         self.gossip.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    /// Moves once per request to this node, and once per attempt at a direct connection.
+    pub(crate) fn relayed(&self, kind: RelayedKind, done: bool) {
+        let kind = match kind {
+            RelayedKind::Reservation => "reservation",
+            RelayedKind::Circuit => "circuit",
+            RelayedKind::DirectConnection => "direct",
+        };
+        let outcome = if done { "done" } else { "refused" };
+        self.relayed.get_or_create(&RelayedLabels { kind, outcome }).inc();
     }
 
     /// Moves once per verdict; `None` when it came too late to have an effect.

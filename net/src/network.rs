@@ -31,7 +31,7 @@ use weir_wire::Metadata;
 use crate::{
     Acceptance, DialFailure, Direction, DisconnectReason, Event, GossipId, MetadataError, PublishError,
     SubscribeError,
-    address::{by_carrier, libp2p_peer_id, peer_id},
+    address::{by_carrier, is_relayed, libp2p_peer_id, peer_id},
     behaviour::Behaviour,
     deny_list::DenyList,
     gossip::{Gossipsub, backlog::Backlog, frame_length, gossip_topic, scoring},
@@ -42,6 +42,7 @@ use crate::{
 mod closing;
 mod connections;
 mod gossip_events;
+mod nat_events;
 mod requests;
 mod start;
 
@@ -57,6 +58,9 @@ pub struct Network {
     max_frame: usize,
     listeners: Vec<ListenerId>,
     told: Told,
+    reach: Reach,
+    /// Places at relays, and whose; at most [`crate::nat::RELAYS`].
+    reservations: HashMap<ListenerId, Libp2pPeerId>,
     connections: HashMap<Libp2pPeerId, Connection>,
     /// Who is subscribed to what, of the topics of this cluster: at most 1024 per peer.
     subscribers: BTreeMap<PubsubTopic, BTreeSet<Libp2pPeerId>>,
@@ -82,6 +86,15 @@ struct Told {
     listeners: bool,
     /// Those of WebSockets too.
     websockets: bool,
+    /// Those of QUIC too.
+    quic: bool,
+}
+
+/// What can be dialled besides TCP and WebSockets.
+#[derive(Debug, Clone, Copy)]
+struct Reach {
+    quic: bool,
+    circuits: bool,
 }
 
 /// Where a message went.
@@ -103,7 +116,8 @@ impl Network {
     /// address resolved to the concrete ones. Plain TCP comes first. Complete once
     /// [`Event::Listening`] was seen for them.
     pub fn listen_addresses(&self) -> Vec<String> {
-        self.own_addresses(self.swarm.listeners())
+        // Where relays listen for this node is no address of its own.
+        self.own_addresses(self.swarm.listeners().filter(|address| !is_relayed(address)))
     }
 
     /// Where others are told to find the node, in the same form and order.
@@ -252,11 +266,15 @@ impl Network {
         let multiaddr = address.as_str().parse().map_err(|_| DialFailure::Address)?;
         let options = DialOpts::peer_id(peer)
             .addresses(vec![multiaddr])
-            .condition(PeerCondition::DisconnectedAndNotDialing)
+            .condition(PeerCondition::DisconnectedAndNotDialing);
+        let options = if self.reach.circuits {
+            // What NAT lets in comes to the port this node has dialled from.
+            options.build()
+        } else {
             // From the listening port, as libp2p would, two nodes that dial each other at once make
             // one TCP connection with two dialers, and both fail.
-            .allocate_new_port()
-            .build();
+            options.allocate_new_port().build()
+        };
         self.metrics.dials.inc();
         self.swarm.dial(options).map_err(|error| {
             self.metrics.dials_failed.inc();

@@ -11,11 +11,14 @@
 //!                                                            answered on it yet, is closed
 //! ```
 //!
+//! A connection through a relay gives way to a direct one, whoever made it. And where peers dial back to
+//! tell whether they can (AutoNAT), a second connection is made, and closed as soon as it is there.
+//!
 //! That the own connection may be replaced only before the peer has answered on it matters to
 //! gossipsub, which tells its subscriptions once per peer: until then they are still in its queue.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     convert::Infallible,
     task::{Context, Poll},
     time::Duration,
@@ -23,7 +26,7 @@ use std::{
 
 use libp2p::{
     Multiaddr, PeerId,
-    core::{Endpoint, transport::PortUse},
+    core::{ConnectedPoint, Endpoint, transport::PortUse},
     swarm::{
         CloseConnection, ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler,
         THandlerInEvent, THandlerOutEvent, ToSwarm, dummy,
@@ -31,15 +34,21 @@ use libp2p::{
 };
 use tokio::time::Instant;
 
+use crate::address::is_relayed;
+
 /// A dial that takes longer has probably failed, and the peer's own is the better chance.
 const YOUNG: Duration = Duration::from_secs(3);
 
 /// Refuses a second connection, or closes the first for it.
 pub(crate) struct SingleConnection {
     local: PeerId,
+    /// Whether a second connection is made before it is closed.
+    dials_back: bool,
+    /// Those to be closed as soon as they are there; bounded as dials and handshakes are.
+    brief: HashSet<ConnectionId>,
     /// Dials under way; bounded by the limit for pending connections.
     dials: HashMap<ConnectionId, Dial>,
-    /// Connections there are; at most two per peer.
+    /// Connections there are, in the order in which they came; at most three per peer.
     established: HashMap<PeerId, Vec<Established>>,
     surplus: VecDeque<(PeerId, ConnectionId)>,
 }
@@ -58,13 +67,15 @@ struct Established {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Origin {
     Inbound,
+    /// Through a relay, either way.
+    Relayed,
     /// Dialled, and the peer has answered on it.
     Answered,
     /// Dialled, and nothing was heard yet.
     Unanswered,
 }
 
-/// What to do with an inbound connection.
+/// What to do with a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Decision {
     Take,
@@ -78,8 +89,16 @@ enum Decision {
 pub(crate) struct Refused;
 
 impl SingleConnection {
-    pub(crate) fn new(local: PeerId) -> Self {
-        Self { local, dials: HashMap::new(), established: HashMap::new(), surplus: VecDeque::new() }
+    /// `dials_back`: whether peers may dial each other a second time to tell that they can.
+    pub(crate) fn new(local: PeerId, dials_back: bool) -> Self {
+        Self {
+            local,
+            dials_back,
+            brief: HashSet::new(),
+            dials: HashMap::new(),
+            established: HashMap::new(),
+            surplus: VecDeque::new(),
+        }
     }
 
     /// The peer has answered on a connection.
@@ -90,10 +109,41 @@ impl SingleConnection {
         }
     }
 
-    fn decide_on(&self, peer: PeerId, now: Instant) -> Decision {
+    fn decide_on_inbound(&self, peer: PeerId, relayed: bool, now: Instant) -> Decision {
         let young = |dial: &Dial| dial.peer == peer && now.duration_since(dial.since) < YOUNG;
-        let existing = self.established.get(&peer).and_then(|all| all.first()).map(|first| first.origin);
-        decide(self.local < peer, self.dials.values().any(young), existing)
+        match self.existing(peer) {
+            Some(Origin::Relayed) if !relayed => Decision::TakeInstead,
+            existing => decide(self.local < peer, self.dials.values().any(young), existing),
+        }
+    }
+
+    fn decide_on_outbound(&self, peer: PeerId, relayed: bool) -> Decision {
+        match self.existing(peer) {
+            None => Decision::Take,
+            Some(Origin::Relayed) if !relayed => Decision::TakeInstead,
+            Some(_) => Decision::Refuse,
+        }
+    }
+
+    fn existing(&self, peer: PeerId) -> Option<Origin> {
+        self.established.get(&peer).and_then(|all| all.first()).map(|first| first.origin)
+    }
+
+    /// Does what was decided, as far as it is done before the connection is there.
+    fn admit(
+        &mut self,
+        id: ConnectionId,
+        peer: PeerId,
+        decision: Decision,
+    ) -> Result<dummy::ConnectionHandler, ConnectionDenied> {
+        match decision {
+            Decision::Take | Decision::TakeInstead => {}
+            Decision::Refuse if self.dials_back && self.established.contains_key(&peer) => {
+                self.brief.insert(id);
+            }
+            Decision::Refuse => return Err(ConnectionDenied::new(Refused)),
+        }
+        Ok(dummy::ConnectionHandler)
     }
 
     fn forget(&mut self, peer: &PeerId, connection: ConnectionId) {
@@ -134,43 +184,49 @@ impl NetworkBehaviour for SingleConnection {
 
     fn handle_established_inbound_connection(
         &mut self,
-        _: ConnectionId,
+        id: ConnectionId,
         peer: PeerId,
-        _: &Multiaddr,
+        local: &Multiaddr,
         _: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        match self.decide_on(peer, Instant::now()) {
-            Decision::Take | Decision::TakeInstead => Ok(dummy::ConnectionHandler),
-            Decision::Refuse => Err(ConnectionDenied::new(Refused)),
-        }
+        self.admit(id, peer, self.decide_on_inbound(peer, is_relayed(local), Instant::now()))
     }
 
     fn handle_established_outbound_connection(
         &mut self,
-        _: ConnectionId,
+        id: ConnectionId,
         peer: PeerId,
-        _: &Multiaddr,
+        address: &Multiaddr,
         _: Endpoint,
         _: PortUse,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        if self.established.contains_key(&peer) {
-            return Err(ConnectionDenied::new(Refused));
-        }
-        Ok(dummy::ConnectionHandler)
+        self.admit(id, peer, self.decide_on_outbound(peer, is_relayed(address)))
     }
 
     fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
         match event {
             FromSwarm::ConnectionEstablished(new) => {
                 self.dials.remove(&new.connection_id);
-                let origin = if new.endpoint.is_dialer() { Origin::Unanswered } else { Origin::Inbound };
+                let origin = match &new.endpoint {
+                    _ if new.endpoint.is_relayed() => Origin::Relayed,
+                    ConnectedPoint::Dialer { .. } => Origin::Unanswered,
+                    ConnectedPoint::Listener { .. } => Origin::Inbound,
+                };
                 let all = self.established.entry(new.peer_id).or_default();
-                self.surplus.extend(all.iter().map(|known| (new.peer_id, known.id)));
+                if self.brief.remove(&new.connection_id) {
+                    self.surplus.push_back((new.peer_id, new.connection_id));
+                } else {
+                    self.surplus.extend(all.iter().map(|known| (new.peer_id, known.id)));
+                }
                 all.push(Established { id: new.connection_id, origin });
             }
             FromSwarm::ConnectionClosed(closed) => self.forget(&closed.peer_id, closed.connection_id),
             FromSwarm::DialFailure(failed) => {
                 self.dials.remove(&failed.connection_id);
+                self.brief.remove(&failed.connection_id);
+            }
+            FromSwarm::ListenFailure(failed) => {
+                self.brief.remove(&failed.connection_id);
             }
             _ => {}
         }
@@ -204,9 +260,25 @@ mod tests {
     #[test]
     fn a_connection_in_use_is_never_replaced() {
         for smaller in [true, false] {
-            for existing in [Origin::Inbound, Origin::Answered] {
+            for existing in [Origin::Inbound, Origin::Answered, Origin::Relayed] {
                 assert_eq!(decide(smaller, false, Some(existing)), Decision::Refuse);
             }
+        }
+    }
+
+    #[test]
+    fn a_direct_connection_takes_the_place_of_one_through_a_relay_and_not_the_other_way_round() {
+        let peer = PeerId::random();
+        for (origin, direct, relayed) in [
+            (Origin::Relayed, Decision::TakeInstead, Decision::Refuse),
+            (Origin::Inbound, Decision::Refuse, Decision::Refuse),
+        ] {
+            let mut single = SingleConnection::new(PeerId::random(), false);
+            single.established.insert(peer, vec![Established { id: ConnectionId::new_unchecked(1), origin }]);
+            assert_eq!(single.decide_on_inbound(peer, false, Instant::now()), direct);
+            assert_eq!(single.decide_on_outbound(peer, false), direct);
+            assert_eq!(single.decide_on_inbound(peer, true, Instant::now()), relayed);
+            assert_eq!(single.decide_on_outbound(peer, true), relayed);
         }
     }
 
@@ -214,11 +286,11 @@ mod tests {
     fn a_dial_that_takes_long_does_not_keep_the_peer_out() {
         let (first, second) = (PeerId::random(), PeerId::random());
         let (local, peer) = (first.min(second), first.max(second));
-        let mut single = SingleConnection::new(local);
+        let mut single = SingleConnection::new(local, false);
         let id = ConnectionId::new_unchecked(1);
         single.handle_pending_outbound_connection(id, Some(peer), &[], Endpoint::Dialer).expect("allowed");
         let now = single.dials[&id].since;
-        assert_eq!(single.decide_on(peer, now), Decision::Refuse);
-        assert_eq!(single.decide_on(peer, now + YOUNG), Decision::Take);
+        assert_eq!(single.decide_on_inbound(peer, false, now), Decision::Refuse);
+        assert_eq!(single.decide_on_inbound(peer, false, now + YOUNG), Decision::Take);
     }
 }

@@ -1,17 +1,19 @@
-//! TCP and WebSocket with DNS, encrypted by Noise, multiplexed by Yamux or mplex.
+//! TCP, WebSocket and connections through relays, encrypted by Noise, multiplexed by Yamux or mplex;
+//! QUIC, which brings both; names by DNS.
 
 use std::time::Duration;
 
+use futures::{AsyncRead, AsyncWrite};
 use libp2p::{
-    PeerId, Transport as _,
+    PeerId, Transport,
     core::{
         muxing::StreamMuxerBox,
-        transport::Boxed,
+        transport::{Boxed, OptionalTransport},
         upgrade::{SelectUpgrade, Version},
     },
     dns,
     identity::Keypair,
-    noise, tcp, yamux,
+    noise, quic, relay, tcp, yamux,
 };
 use libp2p_mplex::{Config as MplexConfig, MaxBufferBehaviour};
 
@@ -27,31 +29,81 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Streams per connection, as nwaku's muxers allow.
 const YAMUX_STREAMS: usize = 256;
 const MPLEX_STREAMS: usize = 200;
+const QUIC_STREAMS: u32 = 256;
+
+/// What a peer may send on a QUIC stream, and on all of a connection together, before it is read. One
+/// gossip frame fits; 150 connections hold 300 MiB at most.
+const QUIC_STREAM_WINDOW: u32 = 1024 * 1024;
+const QUIC_WINDOW: u32 = 2 * 1024 * 1024;
 
 /// TCP that resolves names.
 pub(crate) type Tcp = dns::tokio::Transport<tcp::tokio::Transport>;
 
+type Connections = Boxed<(PeerId, StreamMuxerBox)>;
+
+/// What a network is reached over, besides TCP.
+pub(crate) struct Ways {
+    pub(crate) tls: Tls,
+    pub(crate) quic: bool,
+    /// Connections through relays.
+    pub(crate) circuits: Option<relay::client::Transport>,
+}
+
 /// A transport to peers that prove to own the key of their id.
-///
-/// Yamux is offered first; js-waku speaks mplex only.
-pub(crate) fn build(
-    key: &Keypair,
-    tls: Tls,
-    stalls: Stalls,
-) -> Result<Boxed<(PeerId, StreamMuxerBox)>, noise::Error> {
+pub(crate) fn build(key: &Keypair, ways: Ways, stalls: Stalls) -> Result<Connections, noise::Error> {
+    let noise = noise::Config::new(key)?;
+    // Those that tell by an address whether it is theirs come first; what resolves names takes any.
+    let circuits =
+        upgraded(ways.circuits.map_or_else(OptionalTransport::none, OptionalTransport::some), &noise);
+    let websocket = upgraded(WebSocket::new(resolving(plain_tcp), ways.tls), &noise);
+    let named = resolving(|| {
+        let quic = ways.quic.then(|| quic::tokio::Transport::new(quic_config(key)));
+        quic.map_or_else(OptionalTransport::none, OptionalTransport::some)
+            .map(|(peer, connection), _| (peer, StreamMuxerBox::new(connection)))
+            .or_transport(upgraded(plain_tcp(), &noise))
+            .map(|way, _| way.into_inner())
+            .boxed()
+    });
+    Ok(circuits
+        .or_transport(websocket)
+        .map(|way, _| way.into_inner())
+        .or_transport(named)
+        .map(move |way, _| {
+            let (peer, muxer) = way.into_inner();
+            (peer, watch(muxer, stalls.of(peer)))
+        })
+        .boxed())
+}
+
+/// Noise and a muxer on a stream of bytes. Yamux is offered first; js-waku speaks mplex only.
+fn upgraded<T>(streams: T, noise: &noise::Config) -> Connections
+where
+    T: Transport<
+            Output: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+            Error: Send + Sync + 'static,
+            Dial: Send + 'static,
+            ListenerUpgrade: Send + 'static,
+        > + Send
+        + Unpin
+        + 'static,
+{
     let mut yamux = yamux::Config::default();
     yamux.set_max_num_streams(YAMUX_STREAMS);
-
-    // WebSocket first, as TCP would resolve the name of an address before it finds the rest strange.
-    Ok(WebSocket::new(resolving(), tls)
-        .or_transport(resolving())
+    streams
         .upgrade(Version::V1Lazy)
-        .authenticate(noise::Config::new(key)?)
+        .authenticate(noise.clone())
         .multiplex(SelectUpgrade::new(yamux, mplex()))
         .timeout(CONNECT_TIMEOUT)
         .boxed()
-        .map(move |(peer, muxer), _| (peer, watch(muxer, stalls.of(peer))))
-        .boxed())
+}
+
+fn quic_config(key: &Keypair) -> quic::Config {
+    let mut config = quic::Config::new(key);
+    config.handshake_timeout = CONNECT_TIMEOUT;
+    config.max_concurrent_stream_limit = QUIC_STREAMS;
+    config.max_stream_data = QUIC_STREAM_WINDOW;
+    config.max_connection_data = QUIC_WINDOW;
+    config
 }
 
 /// mplex has no flow control, so a stream that is not read fills its buffer, and then either it is
@@ -67,12 +119,15 @@ fn mplex() -> MplexConfig {
     mplex
 }
 
-/// TCP that resolves names as the host is set up to, or with the resolver's defaults when the
+fn plain_tcp() -> tcp::tokio::Transport {
+    tcp::tokio::Transport::new(tcp::Config::default().nodelay(true))
+}
+
+/// A transport that resolves names as the host is set up to, or with the resolver's defaults when the
 /// host has no setting; a node that dials addresses only must not fail for want of one.
-fn resolving() -> Tcp {
-    let tcp = || tcp::tokio::Transport::new(tcp::Config::default().nodelay(true));
-    dns::tokio::Transport::system(tcp()).unwrap_or_else(|error| {
+fn resolving<T>(make: impl Fn() -> T) -> dns::tokio::Transport<T> {
+    dns::tokio::Transport::system(make()).unwrap_or_else(|error| {
         tracing::warn!(%error, "cannot read the host's name resolution settings, using defaults");
-        dns::tokio::Transport::custom(tcp(), dns::ResolverConfig::default(), dns::ResolverOpts::default())
+        dns::tokio::Transport::custom(make(), dns::ResolverConfig::default(), dns::ResolverOpts::default())
     })
 }

@@ -101,7 +101,7 @@ impl WebSocket {
     /// The acceptor to use for a listener: the inner `None` is for one without TLS.
     fn acceptor_for(&self, carrier: Carrier) -> Option<Option<TlsAcceptor>> {
         match carrier {
-            Carrier::Tcp => None,
+            Carrier::Tcp | Carrier::Quic => None,
             Carrier::WebSocket => Some(None),
             Carrier::SecureWebSocket => self.tls.acceptor.clone().map(Some),
         }
@@ -112,7 +112,7 @@ impl WebSocket {
         match self.listeners.get(&listener) {
             Some(Carrier::WebSocket) => tcp.with(Protocol::Ws("/".into())),
             Some(Carrier::SecureWebSocket) => tcp.with(Protocol::Wss("/".into())),
-            Some(Carrier::Tcp) | None => tcp,
+            Some(Carrier::Tcp | Carrier::Quic) | None => tcp,
         }
     }
 }
@@ -130,7 +130,7 @@ impl Transport for WebSocket {
     ) -> Result<(), TransportError<WebSocketError>> {
         match take_apart(&address) {
             Some(parts) if self.acceptor_for(parts.carrier).is_some() => {
-                self.tcp.listen_on(id, parts.tcp).map_err(|error| error.map(WebSocketError::Tcp))?;
+                self.tcp.listen_on(id, parts.socket).map_err(|error| error.map(WebSocketError::Tcp))?;
                 self.listeners.insert(id, parts.carrier);
                 Ok(())
             }
@@ -147,14 +147,16 @@ impl Transport for WebSocket {
         address: Multiaddr,
         options: DialOpts,
     ) -> Result<Self::Dial, TransportError<WebSocketError>> {
-        let Some(parts) = take_apart(&address).filter(|parts| parts.carrier != Carrier::Tcp) else {
-            return Err(TransportError::MultiaddrNotSupported(address));
-        };
+        let parts = take_apart(&address).filter(|parts| {
+            // Who dials to get through NAT is the server of what follows; a WebSocket has no such thing.
+            options.role.is_dialer() && matches!(parts.carrier, Carrier::WebSocket | Carrier::SecureWebSocket)
+        });
+        let Some(parts) = parts else { return Err(TransportError::MultiaddrNotSupported(address)) };
         let tls = match parts.carrier {
             Carrier::SecureWebSocket => Some((self.tls.connector.clone(), server_name(&parts)?)),
-            Carrier::WebSocket | Carrier::Tcp => None,
+            Carrier::WebSocket | Carrier::Tcp | Carrier::Quic => None,
         };
-        let tcp = self.tcp.dial(parts.tcp, options).map_err(|error| error.map(WebSocketError::Tcp))?;
+        let tcp = self.tcp.dial(parts.socket, options).map_err(|error| error.map(WebSocketError::Tcp))?;
         // The URL goes into the request's head, where proxies look at the host.
         let url = format!("{}://{}:{}/", if tls.is_some() { "wss" } else { "ws" }, parts.host, parts.port);
         Ok(async move {

@@ -250,6 +250,8 @@ fn settings(
     let network = weir_net::Config {
         listen: listen_multiaddrs(&config.network),
         certificate: websocket.certificate,
+        quic: config.network.quic_port.is_some(),
+        nat: config.network.nat,
         authorities: websocket.authorities,
         announce: config.network.announced.addresses.clone(),
         announce_listeners: config.network.announced.listeners,
@@ -357,10 +359,15 @@ fn listen_multiaddrs(network: &NetworkConfig) -> Vec<String> {
     let ip = network.listen_address;
     let family = if ip.is_ipv4() { "ip4" } else { "ip6" };
     let secure_port = network.websocket.secure.as_ref().map(|secure| secure.port);
-    [(Some(network.tcp_port), ""), (network.websocket.plain_port, "/ws"), (secure_port, "/wss")]
-        .into_iter()
-        .filter_map(|(port, transport)| Some(format!("/{family}/{ip}/tcp/{}{transport}", port?)))
-        .collect()
+    [
+        (Some(network.tcp_port), "tcp", ""),
+        (network.quic_port, "udp", "/quic-v1"),
+        (network.websocket.plain_port, "tcp", "/ws"),
+        (secure_port, "tcp", "/wss"),
+    ]
+    .into_iter()
+    .filter_map(|(port, below, above)| Some(format!("/{family}/{ip}/{below}/{}{above}", port?)))
+    .collect()
 }
 
 /// A server and the way to stop it.

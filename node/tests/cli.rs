@@ -99,7 +99,7 @@ fn bad_flags_are_refused_with_a_reason() {
         (&["--max-msg-size=150"], "the unit must be B, KB or KiB"),
         (&["no-such-command"], "unrecognized subcommand"),
         (&["--mix=true"], "weir does not serve mix yet"),
-        (&["run", "--quic-support"], "weir does not serve QUIC yet"),
+        (&["run", "--quic-port=1"], "--quic-port has no effect, as QUIC is off"),
         (&["--websocket-port=1"], "--websocket-port has no effect, as WebSockets are off"),
         (&["--preset=twn"], "memberships on a contract are not there yet"),
         (&["--shard=9"], "--shard: the network has 8 shards, so 9 is not one of 0 to 7"),

@@ -231,5 +231,12 @@ fn a_free_port_that_was_given_is_taken_again() {
     ] {
         assert_eq!(same_ports(&[configured.to_owned()], &listening), [again]);
     }
+    assert_eq!(
+        same_ports(
+            &["/ip4/0.0.0.0/udp/0/quic-v1".to_owned()],
+            &["/ip4/127.0.0.1/udp/9/quic-v1/p2p/x".to_owned()]
+        ),
+        ["/ip4/0.0.0.0/udp/9/quic-v1"]
+    );
     assert_eq!(same_ports(&["/ip4/0.0.0.0/tcp/0".to_owned()], &[]), ["/ip4/0.0.0.0/tcp/0"]);
 }

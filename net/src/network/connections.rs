@@ -1,6 +1,7 @@
 //! Connections: who comes, who goes, who is sent away.
 
 use libp2p::{
+    Multiaddr,
     core::ConnectedPoint,
     identify, ping,
     request_response::{self, Message},
@@ -10,7 +11,7 @@ use libp2p::{
 use super::*;
 use crate::{
     Identity,
-    address::{by_carrier, is_websocket, of_peer},
+    address::{by_carrier, is_quic, is_relayed, is_websocket, of_peer},
     behaviour::BehaviourEvent,
     colocation,
     gossip::tracked::TrackedEvent,
@@ -33,6 +34,8 @@ pub(super) struct Connection {
     pub(super) muted: bool,
     /// What it speaks, of the protocols that are counted.
     protocols: Vec<&'static str>,
+    /// Where it was dialled, unless through a relay.
+    pub(super) dialled: Option<Multiaddr>,
     failed_pings: u32,
     /// Why this node closes the connection, if it does.
     closing: Option<DisconnectReason>,
@@ -59,8 +62,18 @@ impl Network {
                     self.metrics.colocated.inc();
                 }
             }
+            // Others are told by `nat` where relays listen for this node.
+            SwarmEvent::NewListenAddr { address, .. } if is_relayed(&address) => {
+                tracing::info!(%address, "peers can reach this node through a relay");
+            }
+            SwarmEvent::ExpiredListenAddr { address, .. } if is_relayed(&address) => {}
+            SwarmEvent::ListenerClosed { listener_id, .. } if self.reservation_ended(listener_id) => {}
+            SwarmEvent::ExternalAddrConfirmed { address } if !self.may_be_told(&address) => {
+                self.swarm.remove_external_address(&address);
+            }
             SwarmEvent::NewListenAddr { address, .. } => {
                 if self.tells(&address) {
+                    self.swarm.behaviour_mut().nat.told(&address);
                     self.swarm.add_external_address(address.clone());
                 }
                 let address = self.own_address(&address);
@@ -99,6 +112,7 @@ impl Network {
                 let peer = self.core_id(&from);
                 self.events.push_back(Event::FilterPushed { peer, topic, message });
             }
+            BehaviourEvent::Nat(event) => self.on_nat_event(event),
             BehaviourEvent::Limits(never)
             | BehaviourEvent::Colocation(never)
             | BehaviourEvent::Denied(never)
@@ -121,6 +135,10 @@ impl Network {
             direction,
             muted: false,
             protocols: Vec::new(),
+            dialled: endpoint
+                .is_dialer()
+                .then(|| endpoint.get_remote_address().clone())
+                .filter(|address| !is_relayed(address)),
             failed_pings: 0,
             closing: None,
         };
@@ -177,8 +195,18 @@ impl Network {
             let address = of_peer(address, &peer);
             crate::address::parse(address.as_str()).ok().filter(|parsed| parsed.peer() == address.peer())
         };
-        let mut addresses: Vec<PeerAddress> =
-            info.listen_addrs.iter().filter_map(dialable).take(MAX_IDENTIFIED_ADDRESSES).collect();
+        let reach = self.reach;
+        let reachable = |address: &&Multiaddr| {
+            (reach.quic || !is_quic(address)) && (reach.circuits || !is_relayed(address))
+        };
+        self.reserve_at(peer, &info.protocols);
+        let mut addresses: Vec<PeerAddress> = info
+            .listen_addrs
+            .iter()
+            .filter(reachable)
+            .filter_map(dialable)
+            .take(MAX_IDENTIFIED_ADDRESSES)
+            .collect();
         // Of equals the cheapest to dial.
         addresses.sort_by_key(|address| by_carrier(address.as_str()));
         let identity = Identity {
@@ -195,7 +223,15 @@ impl Network {
 
     /// Whether others are told of this address, which is listened on.
     fn tells(&self, address: &libp2p::Multiaddr) -> bool {
-        self.told.listeners && (self.told.websockets || !is_websocket(address))
+        self.told.listeners
+            && (self.told.websockets || !is_websocket(address))
+            && (self.told.quic || !is_quic(address))
+    }
+
+    /// Whether others may be told of this address, at which peers have reached this node. An operator
+    /// who says what to announce means no other, but only relays know where they are.
+    fn may_be_told(&self, address: &Multiaddr) -> bool {
+        self.told.listeners || is_relayed(address)
     }
 
     fn on_ping(&mut self, peer: Libp2pPeerId, answered: bool) {

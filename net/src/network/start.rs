@@ -2,14 +2,14 @@
 
 use std::{
     io,
-    net::{IpAddr, SocketAddr, TcpListener},
+    net::{IpAddr, SocketAddr, TcpListener, UdpSocket},
 };
 
 use libp2p::{
     Multiaddr,
     identity::{Keypair, secp256k1},
     multiaddr::Protocol,
-    swarm,
+    relay, swarm,
 };
 use prometheus_client::registry::Registry;
 use tokio::time::{MissedTickBehavior, interval};
@@ -18,7 +18,7 @@ use weir_wire::Metadata;
 use super::*;
 use crate::{
     Config, StartError,
-    address::{Carrier, is_websocket, parse_listen, parse_multiaddr, take_apart},
+    address::{Carrier, is_quic, is_websocket, parse_listen, parse_multiaddr, take_apart},
     behaviour::{IDLE_TIMEOUT, identify_config},
     gossip::{self, HEARTBEAT, tracked::Tracked},
     stall::Stalls,
@@ -55,10 +55,13 @@ impl Network {
         let stalls = Stalls::default();
         let gossipsub = gossip::build(config.cluster, config.max_message_size, registry)
             .map_err(|error| setup(&error))?;
+        let local = key.public().to_peer_id();
+        let (circuits, client) = config.nat.relay_client.then(|| relay::client::new(local)).unzip();
         let behaviour = Behaviour::new(
-            key.public().to_peer_id(),
+            local,
             Tracked::new(gossipsub, stalls.clone(), config.relays),
             identify_config(&key, &config.agent),
+            client,
             &config,
         );
         let without_certificate = |address: &&Multiaddr| {
@@ -67,16 +70,21 @@ impl Network {
         if let Some(address) = listen.iter().find(without_certificate) {
             return Err(StartError::NoCertificate { address: address.to_string() });
         }
-        let sockets = websocket::Tls::new(config.certificate, &config.authorities);
-        let transport = transport::build(&key, sockets, stalls).map_err(|error| setup(&error))?;
+        let tls = websocket::Tls::new(config.certificate, &config.authorities);
+        let ways = transport::Ways { tls, quic: config.quic, circuits };
+        let transport = transport::build(&key, ways, stalls).map_err(|error| setup(&error))?;
         let settings = swarm::Config::with_tokio_executor()
             .with_idle_connection_timeout(IDLE_TIMEOUT)
             .with_per_connection_event_buffer_size(EVENTS_PER_CONNECTION);
-        let mut swarm = Swarm::new(transport, behaviour, key.public().to_peer_id(), settings);
+        let mut swarm = Swarm::new(transport, behaviour, local, settings);
 
-        let told =
-            Told { listeners: config.announce_listeners, websockets: !announce.iter().any(is_websocket) };
+        let told = Told {
+            listeners: config.announce_listeners,
+            websockets: !announce.iter().any(is_websocket),
+            quic: !announce.iter().any(is_quic),
+        };
         for address in announce {
+            swarm.behaviour_mut().nat.told(&address);
             swarm.add_external_address(address);
         }
         let listeners =
@@ -91,6 +99,8 @@ impl Network {
             max_frame: config.max_message_size,
             listeners,
             told,
+            reach: Reach { quic: config.quic, circuits: config.nat.relay_client },
+            reservations: HashMap::new(),
             connections: HashMap::new(),
             subscribers: BTreeMap::new(),
             pending: HashMap::new(),
@@ -117,6 +127,7 @@ fn keypair(config: &Config) -> Result<Keypair, StartError> {
 fn listen_on(swarm: &mut Swarm<Behaviour>, address: Multiaddr) -> Result<ListenerId, StartError> {
     let setting = match carrier_of(&address) {
         Carrier::Tcp => "--tcp-port",
+        Carrier::Quic => "--quic-port",
         Carrier::WebSocket => "--websocket-port",
         Carrier::SecureWebSocket => "--websocket-port or --websocket-secure-port",
     };
@@ -127,7 +138,13 @@ fn listen_on(swarm: &mut Swarm<Behaviour>, address: Multiaddr) -> Result<Listene
     // libp2p listens with SO_REUSEPORT, under which two nodes can share a port and each gets half
     // of the connections. A plain socket finds out.
     if let Some(socket) = socket_address(&address) {
-        TcpListener::bind(socket).map_err(|error| refused(&error))?;
+        let bound = match carrier_of(&address) {
+            Carrier::Quic => UdpSocket::bind(socket).map(drop),
+            Carrier::Tcp | Carrier::WebSocket | Carrier::SecureWebSocket => {
+                TcpListener::bind(socket).map(drop)
+            }
+        };
+        bound.map_err(|error| refused(&error))?;
     }
     swarm.listen_on(address.clone()).map_err(|error| StartError::Listen {
         address: address.to_string(),

@@ -7,6 +7,7 @@ mod filter_push;
 mod hostile;
 mod metadata;
 mod metrics;
+mod nat;
 mod nodes;
 mod outsider;
 mod relay;

@@ -1,4 +1,4 @@
-//! The same network over WebSockets, plain and secure, and what is told about where a node is.
+//! The same network over WebSockets, plain and secure, and QUIC, and what is told about where a node is.
 
 use std::{fs, io, net::SocketAddr, path::Path, sync::Arc};
 
@@ -111,6 +111,34 @@ async fn messages_go_both_ways_over_a_secure_websocket() {
 }
 
 #[tokio::test]
+async fn messages_go_both_ways_over_quic() {
+    let with_quic = |index, listen: Vec<String>| Config { quic: true, listen, ..config(index) };
+    let server = with_quic(0, vec!["/ip4/127.0.0.1/udp/0/quic-v1".to_owned()]);
+    let nodes = started(vec![server, with_quic(1, config(1).listen)]).await;
+    let address = nodes[0].listen_addresses()[0].clone();
+    assert!(address.contains("/quic-v1/p2p/"), "{address}");
+    // By a name too.
+    relays_both_ways(nodes, &parse(&address.replace("/ip4/127.0.0.1/", "/dns4/localhost/"))).await;
+}
+
+#[tokio::test]
+async fn quic_is_neither_dialled_nor_heard_of_where_it_is_off() {
+    let listen = vec!["/ip4/127.0.0.1/udp/0/quic-v1".to_owned(), "/ip4/127.0.0.1/tcp/0".to_owned()];
+    let server = Config { quic: true, listen, ..config(0) };
+    let mut nodes = started(vec![server, config(1)]).await;
+    let told = nodes[0].announced_addresses();
+    assert!(!told[0].contains("quic") && told[1].contains("/quic-v1/"), "{told:?}");
+    nodes[1].dial(&parse(&told[1]));
+    drive(&mut nodes, |_, index, event| match event {
+        Event::DialFailed { failure: DialFailure::Unreachable(_), .. } if index == 1 => Some(()),
+        _ => None,
+    })
+    .await;
+    nodes[1].dial(&parse(&told[0]));
+    assert_eq!(identified(&mut nodes).await, told[..1]);
+}
+
+#[tokio::test]
 async fn a_peer_whose_certificate_nobody_vouches_for_is_not_connected() {
     let pem = Pem::new();
     let server = Config { certificate: Some(pem.certificate()), ..listening_on(0, &["/wss"]) };
@@ -141,6 +169,12 @@ async fn another_port_in_use_is_named_by_its_own_setting() {
     let listen = vec![format!("/ip4/127.0.0.1/tcp/{port}/ws")];
     let error = start(Config { listen, ..config(0) }).expect_err("in use");
     assert!(error.to_string().contains("--websocket-port"), "{error}");
+
+    let occupant = std::net::UdpSocket::bind("127.0.0.1:0").expect("a free port");
+    let port = occupant.local_addr().expect("bound").port();
+    let listen = vec![format!("/ip4/127.0.0.1/udp/{port}/quic-v1")];
+    let error = start(Config { quic: true, listen, ..config(0) }).expect_err("in use");
+    assert!(error.to_string().contains("--quic-port"), "{error}");
 }
 
 #[tokio::test]

@@ -214,6 +214,14 @@ pub enum ConfigError {
         /// The setting.
         setting: Setting,
     },
+    /// The port of QUIC while it is off.
+    #[error("{setting} has no effect, as QUIC is off ({switch}); set --quic-support=true or remove it")]
+    QuicOff {
+        /// The setting.
+        setting: Setting,
+        /// What turned it off.
+        switch: Setting,
+    },
     /// A setting of WebSockets while they are off.
     #[error(
         "{setting} has no effect, as WebSockets are off ({switch}); set --websocket-support=true or remove it"

@@ -98,6 +98,11 @@ pub(super) fn defaults() -> RawConfig {
             ext_multiaddr_only: Some(false),
             max_connections: Some(150),
             ip_colocation_limit: Some(5),
+            quic_support: Some(false),
+            quic_port: Some(60000),
+            relay_client: Some(false),
+            circuit_relay_slots: Some(0),
+            autonat: Some(false),
             agent_string: Some(concat!("weir-", env!("CARGO_PKG_VERSION")).to_owned()),
             ..Network::default()
         },

@@ -76,13 +76,33 @@ pub struct Network {
     /// Add this to every port, to run several nodes on one machine [default: 0]
     #[arg(long, value_name = "NUMBER")]
     pub ports_shift: Option<u16>,
+    /// Listen for QUIC, and dial it [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", hide_possible_values = true, value_parser = BoolishValueParser::new())]
+    pub quic_support: Option<bool>,
+    /// UDP port for QUIC; 0 lets the system choose [default: 60000]
+    #[arg(long, value_name = "PORT")]
+    pub quic_port: Option<u16>,
     /// How others reach this node: any, none or extip:<IP> [default: any]
     ///
     /// extip:<IP> announces that address in place of the listen addresses. none announces these. any
     /// does the same until weir can ask a router for a port mapping.
     #[arg(long, value_name = "METHOD")]
     pub nat: Option<Nat>,
-    /// Announce this multiaddr too; one with ws or wss takes the place of the node's own of that kind (repeatable)
+    /// Be reachable through peers that relay, and dial others through them (for a node behind NAT) [default: false]
+    ///
+    /// Takes places at up to two of the peers this node has dialled. A connection through a relay is
+    /// replaced by a direct one where the routers in between allow it.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", hide_possible_values = true, value_parser = BoolishValueParser::new())]
+    pub relay_client: Option<bool>,
+    /// Relay connections for so many peers behind NAT; 0 for none [default: 0]
+    ///
+    /// Each lasts 2 minutes and carries 128 KiB, enough to agree on a direct one.
+    #[arg(long, value_name = "COUNT")]
+    pub circuit_relay_slots: Option<u16>,
+    /// Ask peers whether they can dial this node, and tell them the same [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", hide_possible_values = true, value_parser = BoolishValueParser::new())]
+    pub autonat: Option<bool>,
+    /// Announce this multiaddr too; one with ws, wss or quic-v1 takes the place of the node's own of that kind (repeatable)
     #[arg(long, value_name = "MULTIADDR")]
     pub ext_multiaddr: Option<Vec<Items>>,
     /// Announce nothing but --ext-multiaddr [default: false]

@@ -31,6 +31,7 @@ pub(super) fn validate(layers: &Layers) -> Result<Config, ConfigError> {
     let store_nodes = network::peer_addresses(items(pick!(layers, store.storenode).as_ref()))?;
     let peers = listeners::peers(layers)?;
     let websockets = listeners::websockets(layers)?;
+    let quic = listeners::quic(layers)?;
     let rest = listeners::rest(layers)?;
     let metrics = listeners::metrics(layers)?;
     listeners::refuse_clashes(&[
@@ -42,7 +43,11 @@ pub(super) fn validate(layers: &Layers) -> Result<Config, ConfigError> {
     ])?;
     Ok(Config {
         preset: layers.preset(),
-        network: network::validate(layers, &peers, &websockets, &data_dir)?,
+        network: network::validate(
+            layers,
+            network::Listeners { peers: &peers, quic: quic.as_ref(), websockets: &websockets },
+            &data_dir,
+        )?,
         relay,
         rln,
         store,

@@ -9,7 +9,7 @@ use weir_actors::node::ProofShare;
 use weir_core::{
     Autosharding, AutoshardingError, ClusterId, ContentTopic, PeerAddress, PubsubTopic, ShardId,
 };
-use weir_net::{Colocation, certificate::Files};
+use weir_net::{Colocation, Nat, certificate::Files};
 use weir_protocols::rate_limit::RateLimits;
 use weir_rln::{EpochLength, UserMessageLimit};
 use weir_storage::archive::{Location, Retention};
@@ -59,6 +59,10 @@ pub struct NetworkConfig {
     pub listen_address: IpAddr,
     /// TCP port, shift included; 0 lets the system choose.
     pub tcp_port: u16,
+    /// UDP port of QUIC, shift included; `None` when it is off.
+    pub quic_port: Option<u16>,
+    /// What the node does about NAT.
+    pub nat: Nat,
     /// WebSockets.
     pub websocket: WebSocketConfig,
     /// What others are told about where the node is.

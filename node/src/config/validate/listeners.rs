@@ -53,6 +53,20 @@ pub(super) fn peers(layers: &Layers) -> Result<Listener, ConfigError> {
     Listener::new(layers, address, take!(layers, network.tcp_port))
 }
 
+/// Where peers connect by QUIC, if it is on. Its ports are of UDP, so no other server wants them.
+pub(super) fn quic(layers: &Layers) -> Result<Option<Listener>, ConfigError> {
+    let switch = take!(layers, network.quic_support);
+    let port = take!(layers, network.quic_port);
+    if switch.value {
+        let address = take!(layers, network.listen_address).value;
+        return Listener::new(layers, address, port).map(Some);
+    }
+    if port.is_explicit() {
+        return Err(ConfigError::QuicOff { setting: port.setting, switch: switch.setting });
+    }
+    Ok(None)
+}
+
 /// Where browsers connect.
 #[derive(Debug)]
 pub(super) struct WebSockets {

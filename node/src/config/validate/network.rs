@@ -1,9 +1,13 @@
 //! Rules of the libp2p side.
 
-use std::{net::IpAddr, num::NonZeroU32, path::Path};
+use std::{
+    net::IpAddr,
+    num::{NonZeroU16, NonZeroU32},
+    path::Path,
+};
 
 use weir_core::PeerAddress;
-use weir_net::{Colocation, address};
+use weir_net::{Autonat, Colocation, address};
 use zeroize::Zeroizing;
 
 use super::{
@@ -21,10 +25,17 @@ const MOST_AGENT_LENGTH: usize = 256;
 /// Longest DNS name (RFC 1035).
 const MOST_NAME_LENGTH: usize = 253;
 
+/// Where peers connect.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Listeners<'a> {
+    pub(super) peers: &'a Listener,
+    pub(super) quic: Option<&'a Listener>,
+    pub(super) websockets: &'a WebSockets,
+}
+
 pub(super) fn validate(
     layers: &Layers,
-    peers: &Listener,
-    websockets: &WebSockets,
+    listeners: Listeners<'_>,
     data_dir: &Path,
 ) -> Result<NetworkConfig, ConfigError> {
     let connections = take!(layers, network.max_connections);
@@ -33,10 +44,12 @@ pub(super) fn validate(
     }
     let host = external_host(layers)?;
     Ok(NetworkConfig {
-        listen_address: peers.address().ip(),
-        tcp_port: peers.address().port(),
-        websocket: websocket::validate(layers, websockets, host.as_ref(), data_dir)?,
-        announced: announced(layers, host, peers, websockets)?,
+        listen_address: listeners.peers.address().ip(),
+        tcp_port: listeners.peers.address().port(),
+        quic_port: listeners.quic.map(|listener| listener.address().port()),
+        nat: nat(layers),
+        websocket: websocket::validate(layers, listeners.websockets, host.as_ref(), data_dir)?,
+        announced: announced(layers, host, listeners)?,
         static_nodes: static_nodes(layers)?,
         max_connections: connections.value,
         colocation: colocation(take!(layers, network.ip_colocation_limit)),
@@ -49,6 +62,14 @@ pub(super) fn validate(
 fn colocation(limit: Given<u32>) -> Option<Colocation> {
     let loopback = limit.is_explicit();
     NonZeroU32::new(limit.value).map(|limit| Colocation { limit, loopback })
+}
+
+fn nat(layers: &Layers) -> weir_net::Nat {
+    weir_net::Nat {
+        relay_slots: NonZeroU16::new(take!(layers, network.circuit_relay_slots).value),
+        relay_client: take!(layers, network.relay_client).value,
+        autonat: take!(layers, network.autonat).value.then(Autonat::default),
+    }
 }
 
 /// How the node is known outside.
@@ -76,13 +97,13 @@ impl Host {
     }
 
     /// Its address at the port of `listener`.
-    fn at(&self, listener: &Listener, transport: &str) -> Result<String, ConfigError> {
+    fn at(&self, listener: &Listener, (below, above): (&str, &str)) -> Result<String, ConfigError> {
         let (Self::Name(Given { setting, .. }) | Self::Ip(Given { setting, .. })) = self;
         match listener.address().port() {
             0 => {
                 Err(ConfigError::AnnouncedPort { setting: setting.clone(), port: listener.setting().clone() })
             }
-            port => Ok(format!("{}/tcp/{port}{transport}", self.multiaddr())),
+            port => Ok(format!("{}/{below}/{port}{above}", self.multiaddr())),
         }
     }
 }
@@ -107,8 +128,7 @@ fn external_host(layers: &Layers) -> Result<Option<Host>, ConfigError> {
 fn announced(
     layers: &Layers,
     host: Option<Host>,
-    peers: &Listener,
-    websockets: &WebSockets,
+    listeners: Listeners<'_>,
 ) -> Result<Announced, ConfigError> {
     let given = pick!(layers, network.ext_multiaddr);
     let added = items(given.as_ref())
@@ -122,11 +142,17 @@ fn announced(
         return Ok(Announced { addresses: added, listeners: false });
     }
     let Some(host) = host else { return Ok(Announced { addresses: added, listeners: true }) };
-    let mut addresses = vec![host.at(peers, "")?];
-    // As of the listeners: who writes how browsers get here knows it best.
+    let mut addresses = vec![host.at(listeners.peers, ("tcp", ""))?];
+    // As of the listeners: who writes how browsers and QUIC get here knows it best.
+    if let Some(quic) = listeners.quic
+        && !added.iter().any(|text| address::is_for_quic(text))
+    {
+        addresses.push(host.at(quic, ("udp", "/quic-v1"))?);
+    }
     if !added.iter().any(|text| address::is_for_browsers(text)) {
-        for (listener, transport) in [(&websockets.plain, "/ws"), (&websockets.secure, "/wss")] {
-            addresses.extend(listener.as_ref().map(|at| host.at(at, transport)).transpose()?);
+        let WebSockets { plain, secure } = listeners.websockets;
+        for (listener, above) in [(plain, "/ws"), (secure, "/wss")] {
+            addresses.extend(listener.as_ref().map(|at| host.at(at, ("tcp", above))).transpose()?);
         }
     }
     for address in added {

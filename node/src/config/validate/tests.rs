@@ -1,10 +1,14 @@
 //! Each rule once, by its variant, and what holds when nothing is written.
 
-use std::{ffi::OsString, num::NonZeroU32, path::Path};
+use std::{
+    ffi::OsString,
+    num::{NonZeroU16, NonZeroU32},
+    path::Path,
+};
 
 use clap::Parser;
 use weir_core::{ClusterId, ShardId};
-use weir_net::Colocation;
+use weir_net::{Autonat, Colocation, Nat};
 use weir_storage::archive::{Location, LocationError, Retention, RetentionError};
 
 use crate::{
@@ -125,6 +129,7 @@ fn contradictions_are_refused_by_the_rule_they_break() {
             matches!(e, ConfigError::AnnouncedPort { .. })
         }),
         (&["--ext-multiaddr-only"], |e| matches!(e, ConfigError::NothingAnnounced { .. })),
+        (&["--quic-port=1"], |e| matches!(e, ConfigError::QuicOff { .. })),
         (&["--websocket-port=1"], |e| matches!(e, ConfigError::WebSocketOff { .. })),
         (&["--websocket-secure-port=1"], |e| matches!(e, ConfigError::SecureWebSocketOff { .. })),
         (&["--websocket-secure-self-signed"], |e| matches!(e, ConfigError::SecureWebSocketOff { .. })),
@@ -294,6 +299,15 @@ fn content_topics_add_their_shards_to_those_that_are_named() {
 }
 
 #[test]
+fn all_that_is_done_about_nat_is_off_unless_it_is_asked_for() {
+    let nat = |flags: &[&str]| load(flags).expect("valid").network.nat;
+    assert_eq!(nat(&[]), Nat::default());
+    let all = nat(&["--relay-client", "--circuit-relay-slots=3", "--autonat"]);
+    assert_eq!((all.relay_slots, all.relay_client), (NonZeroU16::new(3), true));
+    assert_eq!(all.autonat, Some(Autonat::default()));
+}
+
+#[test]
 fn this_machine_counts_against_the_limit_of_an_ip_address_only_where_one_is_set() {
     let colocation = |flags: &[&str]| load(flags).expect("valid").network.colocation;
     let limit = |most| NonZeroU32::new(most).expect("not zero");
@@ -333,6 +347,9 @@ fn an_external_host_is_told_at_the_port_of_each_transport() {
     let addresses =
         ["/dns4/a.example/tcp/60001", "/dns4/a.example/tcp/8001/ws", "/dns4/a.example/tcp/444/wss"];
     assert_eq!(config.network.announced, announced(&addresses, false));
+    let quic = load(&["--quic-support", "--ports-shift=1", name]).expect("valid");
+    let addresses = ["/dns4/a.example/tcp/60001", "/dns4/a.example/udp/60001/quic-v1"];
+    assert_eq!(quic.network.announced, announced(&addresses, false));
     // Who gives an address for browsers has a proxy in front of the port.
     let proxied = load(&["--websocket-support", name, "--ext-multiaddr=/dns4/b.example/tcp/443/wss"]);
     let addresses = ["/dns4/a.example/tcp/60000", "/dns4/b.example/tcp/443/wss"];
