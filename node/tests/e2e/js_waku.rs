@@ -11,8 +11,10 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use crate::{
+    asker::Asker,
     javascript::{address_with, javascript},
     node::{Node, Setup},
+    peer_exchange::peers_told_by,
     ports::free_port,
     wait::{SOON, until_true},
     world::{CLUSTER, World, meshed, topic},
@@ -28,8 +30,12 @@ const QUIET_LIMIT: Duration = Duration::from_secs(150);
 
 /// A node that browsers can dial.
 fn for_browsers(world: &World) -> Setup {
+    for_browsers_named(world, "node")
+}
+
+fn for_browsers_named(world: &World, name: &str) -> Setup {
     world
-        .plain_node("node")
+        .plain_node(name)
         .option("rln-relay", false)
         .option("websocket-support", true)
         .option("websocket-port", free_port())
@@ -175,6 +181,63 @@ async fn js_waku_publishes_by_light_push_in_both_versions() {
     let received = other.receive(topic(SHARD), 3).await;
     let payloads: BTreeSet<_> = received.into_iter().map(|message| message.payload).collect();
     assert_eq!(payloads, BTreeSet::from([vec![2], vec![3], vec![4]]));
+    node.stop();
+}
+
+/// What `scenarios/filter.mjs` saw.
+#[derive(Debug, Deserialize)]
+struct Filter {
+    subscribed: bool,
+    received: Vec<String>,
+    unsubscribed: bool,
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn js_waku_is_pushed_what_it_subscribed_to_until_it_unsubscribes() {
+    let world = World::new();
+    let node = for_browsers(&world).option("filter", true).start().await;
+    // As many as one request may have.
+    let topics: Vec<_> = (0..100).map(|number| format!("/toychat/2/room-{number}/proto")).collect();
+    let ready = world.path().join("ready");
+    let arguments = json!({"contentTopics": topics, "ready": ready});
+    let publish = async {
+        until_true("js-waku has subscribed", SOON, async || ready.exists()).await;
+        for content_topic in &topics {
+            let message = json!({"payload": STANDARD.encode([1]), "contentTopic": content_topic});
+            let reply = node.rest().try_publish_json(topic(SHARD), &message).await.expect("answered");
+            assert!(reply.is_ok(), "{reply:?}");
+        }
+    };
+    let (seen, ()) = tokio::join!(visit::<Filter>(&node, "filter", &arguments), publish);
+    assert!(seen.subscribed && seen.unsubscribed, "{seen:?}");
+    assert_eq!(seen.received, topics);
+    node.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn js_waku_finds_a_second_node_by_peer_exchange() {
+    let world = World::new();
+    let hidden = for_browsers_named(&world, "hidden").option("peer-exchange", true).start().await;
+    let node = for_browsers(&world)
+        // js-waku dials for a service that it uses itself.
+        .option("store", true)
+        .option("peer-exchange", true)
+        .option("peer-exchange-node", hidden.address())
+        .option("rate-limit", "px:0/1s")
+        .start()
+        .await;
+    let asker = Asker::new(1);
+    until_true("the node tells of the hidden one", SOON, async || {
+        peers_told_by(&asker, &node).await.contains(hidden.peer_id())
+    })
+    .await;
+    let seen: Vec<String> = visit(&node, "discover", &json!({})).await;
+    for peer in [&node, &hidden] {
+        assert!(
+            seen.iter().any(|address| address.contains("/ws") && address.ends_with(peer.peer_id())),
+            "{seen:?}"
+        );
+    }
     node.stop();
 }
 

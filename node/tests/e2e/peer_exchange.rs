@@ -17,7 +17,8 @@ fn plain(world: &World, name: &str) -> Setup {
     world.plain_node(name).option("rln-relay", false).option("peer-exchange", true)
 }
 
-async fn peers_told_by(asker: &Asker, node: &Node) -> BTreeSet<String> {
+/// Peers of the records that the node answers with.
+pub(crate) async fn peers_told_by(asker: &Asker, node: &Node) -> BTreeSet<String> {
     let body = asker.ask(node, Service::PeerExchange, &PeerExchangeRequest { count: 60 }.encode()).await;
     let answer = decode_peer_exchange_response(&body.expect("an answer")).expect("a response");
     assert_eq!(answer.status, Status::Success, "{answer:?}");

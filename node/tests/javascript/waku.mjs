@@ -8,12 +8,12 @@
 import { createLightNode } from '@waku/sdk'
 
 const [scenario, address, argumentsText] = process.argv.slice(2)
-const { default: run, libp2p } = await import(`./scenarios/${scenario}.mjs`)
+const { default: run, discovery, libp2p } = await import(`./scenarios/${scenario}.mjs`)
 
 const waku = await createLightNode({
   defaultBootstrap: false,
-  // None but the one that is dialled.
-  discovery: { dns: false, peerExchange: false, peerCache: false },
+  // None but the one that is dialled, unless the scenario says so.
+  discovery: { dns: false, peerExchange: false, peerCache: false, ...discovery },
   networkConfig: { clusterId: 66, numShardsInCluster: 8 },
   // The default leaves out everything but wss to names.
   libp2p: { filterMultiaddrs: false, hideWebSocketInfo: true, ...libp2p },
