@@ -135,8 +135,8 @@ fn listen_on(swarm: &mut Swarm<Behaviour>, address: Multiaddr) -> Result<Listene
         io::ErrorKind::AddrInUse => StartError::PortInUse { address: address.to_string(), setting },
         _ => StartError::Listen { address: address.to_string(), cause: error.to_string(), setting },
     };
-    // libp2p listens with SO_REUSEPORT, under which two nodes can share a port and each gets half
-    // of the connections. A plain socket finds out.
+    // libp2p listens on TCP with SO_REUSEPORT, under which two nodes can share a port and each gets
+    // half of the connections. A plain socket finds out, and says more than QUIC's.
     if let Some(socket) = socket_address(&address) {
         let bound = match carrier_of(&address) {
             Carrier::Quic => UdpSocket::bind(socket).map(drop),
@@ -166,7 +166,7 @@ fn socket_address(address: &Multiaddr) -> Option<SocketAddr> {
         _ => return None,
     };
     match parts.next()? {
-        Protocol::Tcp(port) => Some((ip, port).into()),
+        Protocol::Tcp(port) | Protocol::Udp(port) => Some((ip, port).into()),
         _ => None,
     }
 }

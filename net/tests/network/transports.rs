@@ -174,6 +174,7 @@ async fn another_port_in_use_is_named_by_its_own_setting() {
     let port = occupant.local_addr().expect("bound").port();
     let listen = vec![format!("/ip4/127.0.0.1/udp/{port}/quic-v1")];
     let error = start(Config { quic: true, listen, ..config(0) }).expect_err("in use");
+    assert!(matches!(&error, StartError::PortInUse { .. }), "{error}");
     assert!(error.to_string().contains("--quic-port"), "{error}");
 }
 
